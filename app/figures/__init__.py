@@ -1,0 +1,1 @@
+"""Still pictures and charts, pure functions of a trace or a table."""

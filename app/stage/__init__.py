@@ -1,0 +1,1 @@
+"""The canvas component: everything that moves is drawn in the browser from compact frames."""

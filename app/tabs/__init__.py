@@ -1,0 +1,1 @@
+"""One module a tab: layout and event wiring, nothing else."""

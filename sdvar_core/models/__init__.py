@@ -1,0 +1,1 @@
+"""The networks: the tokenizer and the next-scale transformer."""

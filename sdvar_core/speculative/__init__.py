@@ -1,0 +1,1 @@
+"""Draft, verify, judge, commit: the decoding loop and its rules."""

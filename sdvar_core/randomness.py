@@ -1,0 +1,58 @@
+"""Named, seeded streams of luck: every random number of a run has an address, so a replay is bit-identical.
+
+A number is addressed by (seed, stream, attempt, scale, position). Two runs with the same seed share their luck address
+by address, however many draws either of them makes; nothing here is ever global state.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Stream(IntEnum):
+    """What a random number is for; the values are part of the meaning of a seed and never change."""
+
+    TARGET = 1  # Gumbel noise of the target's own draw; ``coupled`` lends it to the draft
+    DRAFT = 2  # uniforms of the draft's draw
+    ACCEPT = 3  # uniforms of the acceptance test
+    RESIDUAL = 4  # uniforms of the draw that replaces a rejected token
+
+
+class Luck:
+    """The luck of a batch: picture b of the batch has the luck of seed ``seeds[b]``, whatever its companions are."""
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self.seeds = tuple(seeds)
+
+    def of_scale(self, scale: int, length: int) -> "ScaleLuck":
+        """The luck of one scale of ``length`` tokens."""
+        return ScaleLuck(self.seeds, scale, length)
+
+
+class ScaleLuck:
+    """The luck of one scale: the same address always gives the same number."""
+
+    def __init__(self, seeds: tuple[int, ...], scale: int, length: int) -> None:
+        self.seeds, self.scale, self.length = seeds, scale, length
+
+    def uniforms(self, stream: Stream, attempt: int = 0) -> Tensor:
+        """Uniforms in [0, 1), one a token: float64 (batch, length)."""
+        return self._numbers(stream, attempt, (self.length,))
+
+    def gumbel(self, stream: Stream, codes: int, attempt: int = 0) -> Tensor:
+        """Gumbel noise −log(−log u), one a token and code: float64 (batch, length, codes)."""
+        uniforms = self._numbers(stream, attempt, (self.length, codes))
+        return -torch.log(-torch.log(uniforms + 2.0**-54))  # u is a multiple of 2⁻⁵³: the shift keeps it off 0 and 1
+
+    def _numbers(self, stream: Stream, attempt: int, shape: tuple[int, ...]) -> Tensor:
+        # Philox (Salmon et al. 2011) is counter-based: the key and the counter together are the address.
+        rows = [
+            np.random.Generator(np.random.Philox(key=[seed, int(stream)], counter=[0, 0, attempt, self.scale])).random(
+                shape
+            )
+            for seed in self.seeds
+        ]
+        return torch.from_numpy(np.stack(rows))

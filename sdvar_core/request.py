@@ -1,0 +1,109 @@
+"""What a person may ask of a run, checked once, at the door."""
+
+import math
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sdvar_core.errors import RequestError
+
+MOST_PICTURES = 64
+LARGEST_SEED = 2**63 - 1
+
+Label = str | int
+
+
+@dataclass(frozen=True)
+class Request:
+    """The settings of one run; equal requests give bit-identical runs.
+
+    label: a class name, an index, or a sequence of either for a batch of up to 64 pictures.
+    seed: 0 … 2⁶³−65; picture b of a batch has the luck of ``seed + b``.
+    gamma: scales drafted before each target call; 0 is plain target-only decoding.
+    rule: how drafted tokens are judged, a key of ``RULES``.
+    draft_length: how gamma changes during a run, a key of ``DRAFT_LENGTHS``.
+    guidance, temperature, top_k (0: all codes), top_p: the sampling distribution of both models.
+    Raises RequestError with one sentence for anything out of range.
+    """
+
+    label: Label | tuple[Label, ...] = 0
+    seed: int = 0
+    gamma: int = 2
+    rule: str = "coupled"
+    draft_length: str = "fixed"
+    guidance: float = 1.5
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        label = self.label
+        if isinstance(label, Sequence) and not isinstance(label, str):
+            if not 1 <= len(label) <= MOST_PICTURES:
+                raise RequestError(f"A batch holds 1 to {MOST_PICTURES} labels, found {len(label)}.")
+            object.__setattr__(self, "label", tuple(_label(entry) for entry in label))
+        else:
+            object.__setattr__(self, "label", _label(label))
+        self._set("seed", _whole("seed", self.seed, 0, LARGEST_SEED - MOST_PICTURES))
+        self._set("gamma", _whole("gamma", self.gamma, 0, None))
+        self._set("top_k", _whole("top_k", self.top_k, 0, None))
+        self._set("guidance", _real("guidance", self.guidance, 0.0, 100.0))
+        self._set("temperature", _real("temperature", self.temperature, 0.0, 100.0, open_below=True))
+        self._set("top_p", _real("top_p", self.top_p, 0.0, 1.0, open_below=True))
+        for name in ("rule", "draft_length"):
+            if not isinstance(getattr(self, name), str):
+                raise RequestError(f"{name} must be a name, found {getattr(self, name)!r}.")
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels as a tuple, one a picture."""
+        return self.label if isinstance(self.label, tuple) else (self.label,)
+
+    @property
+    def batch(self) -> int:
+        """Pictures of the run."""
+        return len(self.labels)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seed of each picture."""
+        return tuple(self.seed + index for index in range(self.batch))
+
+
+def _label(value: object) -> Label:
+    if isinstance(value, str):
+        return value
+    try:
+        return _whole("label", value, 0, None)
+    except RequestError:
+        raise RequestError(f"A label must be a class name or an index from 0 on, found {value!r}.") from None
+
+
+def _whole(name: str, value: object, least: int, most: int | None) -> int:
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = int(value) if isinstance(value, float) and value.is_integer() else operator.index(value)
+    except TypeError:
+        raise RequestError(f"{name} must be a whole number {bounds}, found {value!r}.") from None
+    if number < least or (most is not None and number > most):
+        raise RequestError(f"{name} must be a whole number {bounds}, found {number}.")
+    return number
+
+
+def _real(name: str, value: object, least: float, most: float, open_below: bool = False) -> float:
+    bounds = f"{'above' if open_below else 'from'} {least:g} {'up ' if open_below else ''}to {most:g}"
+    try:
+        if isinstance(value, bool | str):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise RequestError(f"{name} must be a number {bounds}, found {value!r}.") from None
+    if not math.isfinite(number) or number > most or number < least or (open_below and number == least):
+        hint = " For the likeliest code everywhere use rule='greedy'." if name == "temperature" and number == 0 else ""
+        raise RequestError(f"{name} must be a number {bounds}, found {number:g}.{hint}")
+    return number

@@ -1,0 +1,105 @@
+"""Acceptance rules: exact by enumeration, pure, and kind to unknown names."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sdvar_core.errors import RequestError
+from sdvar_core.probability import of_token
+from sdvar_core.randomness import Luck, Stream
+from sdvar_core.speculative.acceptance import RULES, rule_named
+from tests.enumeration import BranchingLuck, every_path
+
+
+def random_distribution(rng: np.random.Generator, length: int, codes: int, zeros: bool) -> torch.Tensor:
+    weights = rng.dirichlet(np.full(codes, 0.7), size=(1, length))
+    if zeros and codes > 1:
+        weights[..., rng.integers(codes)] = 0.0
+        weights /= weights.sum(axis=-1, keepdims=True)
+    return torch.from_numpy(weights)
+
+
+def law_of_token_rule(p: torch.Tensor, q: torch.Tensor) -> dict[tuple[int, ...], float]:
+    """The exact law of what stands after propose and judge, over all drafts, tests and residual draws."""
+
+    def walk(choices):
+        luck = BranchingLuck(choices, lambda _: p, lambda _: q).of_scale(0, p.shape[1])
+        drafted = RULES["token"].propose(q, luck)
+        return tuple(RULES["token"].judge(p, q, drafted, luck).tokens[0].tolist())
+
+    law: dict[tuple[int, ...], float] = {}
+    for weight, outcome in every_path(walk):
+        law[outcome] = law.get(outcome, 0.0) + weight
+    return law
+
+
+@pytest.mark.parametrize(("length", "codes"), [(1, 1), (1, 2), (1, 6), (2, 4), (3, 3), (4, 2)])
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_token_rule_has_the_law_of_the_target(length, codes, zeros, seed):
+    rng = np.random.default_rng([seed, length, codes])
+    p, q = (random_distribution(rng, length, codes, zeros) for _ in range(2))
+    law = law_of_token_rule(p, q)
+    assert sum(law.values()) == pytest.approx(1.0, abs=1e-12)
+    for outcome in np.ndindex(*[codes] * length):
+        expected = np.prod([float(p[0, position, code]) for position, code in enumerate(outcome)])
+        assert law.get(outcome, 0.0) == pytest.approx(expected, abs=1e-12)
+
+
+def test_enumeration_notices_a_wrong_rule(monkeypatch):
+    """The test above can fail: redrawing from p instead of the residual is found out."""
+    monkeypatch.setattr("sdvar_core.speculative.acceptance.residual", lambda p, q: p)
+    rng = np.random.default_rng(0)
+    p, q = (random_distribution(rng, 1, 3, zeros=False) for _ in range(2))
+    law = law_of_token_rule(p, q)
+    assert max(abs(law.get((code,), 0.0) - float(p[0, 0, code])) for code in range(3)) > 1e-3
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(2, 9))
+@settings(max_examples=50, deadline=None)
+def test_coupled_and_greedy_let_the_target_speak(seed, length, codes):
+    rng = np.random.default_rng(seed)
+    p, q = (random_distribution(rng, length, codes, zeros=True) for _ in range(2))
+    luck = Luck([seed]).of_scale(3, length)
+    for name in ("coupled", "greedy"):
+        rule = RULES[name]
+        drafted, answer = rule.propose(q, luck), rule.answer(p, luck)
+        verdict = rule.judge(p, q, drafted, luck)
+        assert torch.equal(verdict.tokens, answer)
+        assert torch.equal(verdict.kept, drafted == answer)
+        assert verdict.passed.item() == bool((drafted == answer).all())
+        assert (of_token(p, answer) > 0).all()
+
+
+def test_coupled_answers_follow_the_target_distribution():
+    """Gumbel-argmax has law p: a chi-square over 40,000 positions, far from any doubt."""
+    p = torch.tensor([0.5, 0.25, 0.15, 0.1, 0.0], dtype=torch.float64)
+    length = 40_000
+    codes = RULES["coupled"].answer(p.expand(1, length, 5), Luck([5]).of_scale(0, length))
+    counts = torch.bincount(codes[0], minlength=5).double()
+    assert counts[4] == 0
+    assert float(((counts[:4] - length * p[:4]) ** 2 / (length * p[:4])).sum()) < 20.0  # 3 degrees: p ≈ 2e-4
+
+
+def test_streams_of_one_scale_are_different():
+    luck = Luck([1]).of_scale(2, 50)
+    drawn = [luck.uniforms(stream) for stream in (Stream.DRAFT, Stream.ACCEPT, Stream.RESIDUAL)]
+    assert len({tuple(entry[0].tolist()) for entry in drawn}) == 3
+
+
+def test_own_draft_is_always_kept():
+    rng = np.random.default_rng(3)
+    p = random_distribution(rng, 200, 7, zeros=False)
+    luck = Luck([9]).of_scale(1, 200)
+    for rule in RULES.values():
+        drafted = rule.propose(p, luck)
+        verdict = rule.judge(p, p.clone(), drafted, luck)
+        assert verdict.kept.all()
+        assert torch.equal(verdict.tokens, drafted)
+
+
+def test_unknown_rule():
+    with pytest.raises(RequestError, match="Unknown rule 'best'"):
+        rule_named("best")

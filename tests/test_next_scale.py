@@ -1,0 +1,198 @@
+"""The loop, on fakes: exact by enumeration, identical under shared luck, and counted right."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sdvar_core as sd
+from sdvar_core.probability import distribution
+from sdvar_core.speculative.next_scale import check_request
+from tests.enumeration import BranchingLuck, every_path
+from tests.fakes import FakeModel, fake_pair, own_draft_pair, tick_clock
+
+
+def joint_law_of_target(pair: sd.Pair) -> dict[tuple[int, ...], float]:
+    """The law of the whole pyramid under the target alone, from its logits by the chain rule."""
+    law: dict[tuple[int, ...], float] = {(): 1.0}
+    for scale, length in enumerate(pair.schedule.lengths):
+        following = {}
+        for prefix, weight in law.items():
+            features = None if scale == 0 else torch.tensor([[list(prefix)]]).expand(-1, length, -1)
+            p = distribution(pair.target.logits(features, scale, torch.tensor([0])))[0]
+            for codes in itertools.product(range(pair.codes), repeat=length):
+                chance = math.prod(float(p[position, code]) for position, code in enumerate(codes))
+                following[prefix + codes] = weight * chance
+        law = following
+    return law
+
+
+def joint_law_of_run(pair: sd.Pair, request: sd.Request) -> dict[tuple[int, ...], float]:
+    """The law of the whole pyramid over every way the real loop can go."""
+
+    def walk(choices):
+        shown: dict[tuple[str, int], torch.Tensor] = {}
+        for name, model in (("p", pair.target), ("q", pair.draft)):
+            model.logits = _remembering(model, name, shown)
+        luck = BranchingLuck(choices, lambda scale: shown["p", scale], lambda scale: shown["q", scale])
+        events = list(sd.decode(pair, request, luck=luck))
+        return tuple(int(code) for entry in sd.trace_of(pair, request, events).tokens for code in entry[0])
+
+    law: dict[tuple[int, ...], float] = {}
+    for weight, outcome in every_path(walk):
+        law[outcome] = law.get(outcome, 0.0) + weight
+    return law
+
+
+def _remembering(model, name, shown):
+    def logits(features, scale, labels):
+        computed = FakeModel.logits(model, features, scale, labels)
+        shown[name, scale] = distribution(computed)
+        return computed
+
+    return logits
+
+
+@pytest.mark.parametrize(("lengths", "codes"), [((1, 2), 3), ((2, 1), 3), ((1, 1, 1), 3), ((1, 2, 1), 2)])
+@pytest.mark.parametrize("gamma", [0, 1, 2])
+@pytest.mark.parametrize("draft_length", ["fixed", "stepwise"])
+def test_joint_law_of_the_token_rule_is_the_targets(lengths, codes, gamma, draft_length):
+    pair = fake_pair(lengths, codes, short=True)
+    law = joint_law_of_run(pair, sd.Request(gamma=gamma, rule="token", draft_length=draft_length, guidance=0.0))
+    expected = joint_law_of_target(fake_pair(lengths, codes, short=True))
+    assert sum(law.values()) == pytest.approx(1.0, abs=1e-9)
+    for outcome, chance in expected.items():
+        assert law.get(outcome, 0.0) == pytest.approx(chance, abs=1e-9)
+
+
+@given(
+    st.integers(0, 2**40), st.integers(0, 4), st.sampled_from(["fixed", "stepwise"]), st.floats(0.2, 3), st.integers(1, 3)
+)
+@settings(max_examples=60, deadline=None)
+def test_coupled_and_greedy_equal_target_only(seed, gamma, draft_length, temperature, batch):
+    pair = fake_pair()
+    settings_ = dict(label=tuple(range(batch)), seed=seed, temperature=temperature, guidance=1.5)  # noqa: C408
+    for rule in ("coupled", "greedy"):
+        alone = sd.generate(pair, rule=rule, gamma=0, **settings_)
+        run = sd.generate(pair, rule=rule, gamma=gamma, draft_length=draft_length, **settings_)
+        assert run.differing_tokens(alone) == 0
+        assert run.target_calls <= alone.target_calls == alone.baseline_calls
+
+
+def test_target_only_is_the_same_under_every_sampling_rule():
+    pair = fake_pair()
+    one, two = (sd.generate(pair, gamma=0, seed=4, rule=rule) for rule in ("token", "coupled"))
+    assert one.differing_tokens(two) == 0
+    assert one.draft_calls == 0
+    assert one.acceptance_rate == 0.0
+
+
+@pytest.mark.parametrize("rule", ["coupled", "token", "greedy"])
+@pytest.mark.parametrize("gamma", range(11))
+def test_own_draft_needs_the_fewest_calls(rule, gamma):
+    sides = tuple(range(1, 11))
+    trace = sd.generate(own_draft_pair(sides), gamma=gamma, rule=rule, seed=gamma)
+    assert trace.target_calls == math.ceil(10 / (gamma + 1))
+    assert trace.corrected == trace.discarded == 0
+    if gamma:
+        assert trace.acceptance_rate == 1.0
+        assert trace.predicted_acceptance == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("rule", list(sd.RULES))
+def test_hopeless_draft_never_costs_more_calls_than_target_only(rule):
+    pair = fake_pair(codes=50)
+    trace = sd.generate(pair, gamma=3, rule=rule, seed=1)
+    assert trace.target_calls <= 4
+    assert trace.acceptance_rate < 0.5
+
+
+@given(st.integers(0, 10**6), st.integers(0, 4), st.sampled_from(list(sd.RULES)), st.sampled_from(["fixed", "stepwise"]))
+@settings(max_examples=80, deadline=None)
+def test_identities_hold_on_every_run(seed, gamma, rule, draft_length):
+    trace = sd.generate(fake_pair(), label=[0, 2], seed=seed, gamma=gamma, rule=rule, draft_length=draft_length)
+    total = 2 * trace.schedule.total
+    assert trace.drafted == trace.kept + trace.corrected + trace.discarded
+    assert trace.kept + trace.corrected + trace.bonus == total
+    assert trace.finished
+    assert trace.call_reduction == len(trace.schedule) / trace.target_calls
+    assert 0.0 <= trace.acceptance_rate <= 1.0
+    assert [entry.shape for entry in trace.tokens] == [(2, length) for length in trace.schedule.lengths]
+    assert trace.pictures.dtype == np.uint8
+    caches = [end.target_cache for end in trace.of(sd.RoundEnd)]
+    assert all(after <= before for before, after in caches)
+
+
+def test_replay_is_bit_identical_and_luck_is_per_picture():
+    pair, request = fake_pair(), sd.Request(label=(0, 1, 2), seed=11, gamma=2, rule="token")
+    first, second = (sd.generate(pair, request, clock=tick_clock()) for _ in range(2))
+    assert first.same_run(second)
+    assert not first.same_run(sd.generate(pair, sd.Request(label=(0, 1, 2), seed=12, gamma=2, rule="token")))
+    batch = sd.generate(pair, label=(0, 1, 2), seed=11, gamma=2)
+    for image in range(3):
+        alone = sd.generate(pair, label=image, seed=11 + image, gamma=2)
+        assert all(np.array_equal(one[image], two[0]) for one, two in zip(batch.tokens, alone.tokens))
+
+
+def test_seconds_come_from_the_clock():
+    trace = sd.generate(fake_pair(), gamma=2, clock=tick_clock())
+    assert trace.target_seconds == trace.target_calls
+    assert trace.draft_seconds == trace.draft_calls
+
+
+def test_guidance_reads_each_picture_twice_and_changes_the_law():
+    plain, guided = (sd.generate(fake_pair(), gamma=0, seed=2, guidance=strength) for strength in (0.0, 3.0))
+    assert np.array_equal(plain.tokens[0], guided.tokens[0])  # scale 0 has no guidance
+    assert plain.differing_tokens(guided) > 0
+
+
+def test_draft_catches_up_after_a_bonus_scale():
+    trace = sd.generate(own_draft_pair(), gamma=1, seed=0)
+    first, second = trace.of(sd.Drafted)[:2]
+    assert (first.read_from, first.scale, second.read_from, second.scale) == (0, 0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "sentence"),
+    [
+        ({"label": "swamp"}, "Unknown label 'swamp'"),
+        ({"label": 3}, "Unknown label 3"),
+        ({"label": -1}, "A label must be"),
+        ({"label": ()}, "A batch holds 1 to 64"),
+        ({"seed": -1}, "seed must be a whole number"),
+        ({"seed": 2**64}, "seed must be a whole number"),
+        ({"seed": True}, "seed must be a whole number"),
+        ({"gamma": -1}, "gamma must be a whole number"),
+        ({"gamma": 11}, "gamma must be a whole number from 0 to 4"),
+        ({"gamma": "two"}, "gamma must be a whole number"),
+        ({"gamma": 1.5}, "gamma must be a whole number"),
+        ({"guidance": math.nan}, "guidance must be a number"),
+        ({"guidance": None}, "guidance must be a number"),
+        ({"temperature": 0}, "use rule='greedy'"),
+        ({"temperature": -1}, "temperature must be a number"),
+        ({"temperature": math.inf}, "temperature must be a number"),
+        ({"top_p": 0}, "top_p must be a number"),
+        ({"top_p": 1.1}, "top_p must be a number"),
+        ({"top_k": -5}, "top_k must be a whole number"),
+        ({"rule": "fast"}, "Unknown rule 'fast'"),
+        ({"rule": 3}, "rule must be a name"),
+        ({"draft_length": "long"}, "Unknown draft length"),
+        ({"speed": 3}, "Unknown setting 'speed'"),
+    ],
+)
+def test_wrong_requests_get_one_sentence(settings_, sentence):
+    pair = fake_pair()
+    with pytest.raises(sd.RequestError) as caught:
+        sd.generate(pair, **settings_)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_request_is_refused_before_the_first_event():
+    with pytest.raises(sd.RequestError):
+        sd.decode(fake_pair(), sd.Request(label="swamp"))
+    check_request(fake_pair(), sd.Request(label="paper", gamma=4))
