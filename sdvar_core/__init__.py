@@ -1,6 +1,8 @@
 """SDVAR: speculative decoding of pictures, exact and watched. The public names."""
 
+from sdvar_core.checkpoints import load_pair
 from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError, SDVARError, TraceError
+from sdvar_core.presets import PAIRS
 from sdvar_core.request import Request
 from sdvar_core.scales import Schedule
 from sdvar_core.speculative.acceptance import RULES, Rule
@@ -11,6 +13,7 @@ from sdvar_core.trace import Bonus, Drafted, Event, Judged, RoundEnd, TargetCall
 
 __all__ = [
     "DRAFT_LENGTHS",
+    "PAIRS",
     "RULES",
     "Bonus",
     "CheckpointError",
@@ -31,5 +34,6 @@ __all__ = [
     "TraceError",
     "decode",
     "generate",
+    "load_pair",
     "trace_of",
 ]

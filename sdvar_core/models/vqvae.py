@@ -1,6 +1,7 @@
 """The tokenizer: pictures to latents to a canvas of quantised latents, and back."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +134,7 @@ class Level(nn.Module):
 
     def __init__(self, widths: list[int], groups: int, attention: bool, resample: type[nn.Module] | None):
         super().__init__()
-        pairs = list(zip(widths[:-1], widths[1:]))
+        pairs = list(pairwise(widths))
         self.blocks = nn.ModuleList(ResidualBlock(inputs, outputs, groups) for inputs, outputs in pairs)
         self.attentions = nn.ModuleList(SpatialAttention(outputs, groups) for _, outputs in pairs if attention)
         self.resample = nn.Identity() if resample is None else resample(widths[-1])

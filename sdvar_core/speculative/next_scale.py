@@ -57,14 +57,13 @@ class Run:
         return prefix.extended(tokens, last=prefix.scales + 1 == self.scales)
 
 
-def decode(
-    pair: Pair, request: Request, clock: Clock = time.perf_counter, luck: Luck | None = None
-) -> Iterator[Event]:
+def decode(pair: Pair, request: Request, clock: Clock = time.perf_counter, luck: Luck | None = None) -> Iterator[Event]:
     """Decode one batch of pictures, yielding every event as it happens.
 
     Raises RequestError before the first event if the request does not fit the pair. ``clock`` measures the seconds in
-    the events and nothing else; ``luck`` stands in for the luck of the request's seeds. Batches commit the least progress of the batch in every round; each picture's tokens
-    stay exact, since what is thrown away was decided by other pictures' luck.
+    the events and nothing else; ``luck`` stands in for the luck of the request's seeds. Batches commit the least
+    progress of the batch in every round; each picture's tokens stay exact, since what is thrown away was decided by
+    other pictures' luck.
     """
     check_request(pair, request)
     return _decode(pair, request, clock, Luck(request.seeds) if luck is None else luck)

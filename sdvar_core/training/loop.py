@@ -204,13 +204,13 @@ class Training:
 
     def _record(self) -> None:
         """Appends to the history and shows progress when their time has come."""
-        if self.elapsed >= self._next_history and self._sums:
+        if (self.elapsed >= self._next_history or self.progress >= 1.0) and self._sums:
             means = {name: round(total / self._since_history, 6) for name, total in self._sums.items()}
             row = {"step": self.step, "minutes": round(self.elapsed / 60, 4), "progress": round(self.progress, 5)}
             with self.settings.history.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({**row, **means}) + "\n")
             self._next_history = self.elapsed + self.settings.history_seconds
-            if self.elapsed >= self._next_report or self.report.isatty():
+            if self.elapsed >= self._next_report or self.progress >= 1.0 or self.report.isatty():
                 self._show(means)
                 self._next_report = self.elapsed + self.settings.report_seconds
             self._sums, self._since_history = {}, 0

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
-from sdvar_core.nn.quantizer import MultiScaleQuantizer, Quantized, Rate
+from sdvar_core.nn.quantizer import Quantized, Rate
 from sdvar_core.training import worlds
+from sdvar_core.training.codebook import Codebook
 from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, read_history
 from sdvar_core.training.sheets import contact_sheet, loss_curves
 
@@ -37,10 +38,7 @@ LEARNING_RATE = 2e-3
 BATCH = 32
 TRUNCATED_SHARE = 0.15  # of a batch is decoded from its first scales only, so that every partial canvas paints well
 RAMP = (0.1, 0.4)  # progress between which the price of codes rises from 0
-FREQUENCY_DECAY = 0.98
-CODEBOOK_DECAY = 0.99
 RESTART_STEPS = 40
-DEAD_SHARE = 0.01  # of the mean use; below it a code is dead
 
 
 def pixels_to_values(pictures: np.ndarray | Tensor) -> Tensor:
@@ -88,59 +86,14 @@ def reconstruction_loss(painted: Tensor, pictures: Tensor) -> Tensor:
     return loss
 
 
-class Codebook:
-    """Moving averages of the vectors that chose each code; the codes follow them, and dead ones start again."""
-
-    def __init__(self, quantizer: MultiScaleQuantizer):
-        self.quantizer = quantizer
-        self.counts = torch.zeros_like(quantizer.embedding.weight[:, 0])  # (codes,)
-        self.sums = torch.zeros_like(quantizer.embedding.weight)  # (codes, channels)
-
-    def _flat(self, quantized: Quantized) -> tuple[Tensor, Tensor, Tensor]:
-        """Vectors (tokens, channels), their codes (tokens,), and weights 1/side (tokens,): coarse scales count too."""
-        sides = self.quantizer.schedule.sides
-        vectors = torch.cat([residual.flatten(0, 1) for residual in quantized.residuals])
-        codes = torch.cat([tokens.flatten() for tokens in quantized.tokens])
-        weights = [codes.new_full((tokens.numel(),), 1.0 / side, dtype=torch.float32)
-                   for tokens, side in zip(quantized.tokens, sides)]  # fmt: skip
-        return vectors, codes, torch.cat(weights)
-
-    @torch.no_grad()
-    def update(self, quantized: Quantized) -> None:
-        """Moves the codes, and the running frequencies of codes by scale, to what one batch says."""
-        vectors, codes, weights = self._flat(quantized)
-        counts = torch.zeros_like(self.counts).index_add_(0, codes, weights)
-        sums = torch.zeros_like(self.sums).index_add_(0, codes, vectors * weights[:, None])
-        self.counts.lerp_(counts, 1 - CODEBOOK_DECAY)
-        self.sums.lerp_(sums, 1 - CODEBOOK_DECAY)
-        alive = self.counts > 1e-6
-        self.quantizer.embedding.weight[alive] = self.sums[alive] / self.counts[alive, None]
-        for scale, tokens in enumerate(quantized.tokens):
-            shares = torch.bincount(tokens.flatten(), minlength=len(counts)) / tokens.numel()
-            self.quantizer.frequencies[scale].lerp_(shares, 1 - FREQUENCY_DECAY)
-
-    @torch.no_grad()
-    def restart_dead(self, quantized: Quantized, generator: torch.Generator) -> int:
-        """Puts dead codes on vectors of this batch drawn by weight; returns how many."""
-        dead = self.counts <= DEAD_SHARE * self.counts.mean()
-        number = int(dead.sum())
-        if number:
-            vectors, _, weights = self._flat(quantized)
-            drawn = torch.multinomial(weights.cpu(), number, generator=generator).to(vectors.device)
-            start = max(float(self.counts.mean()), 1e-3) * 5 * DEAD_SHARE
-            self.quantizer.embedding.weight[dead] = vectors[drawn]
-            self.counts[dead] = start
-            self.sums[dead] = vectors[drawn] * start
-        return number
-
-
 class TokenizerTask:
     """The tokenizer's step for the shared loop; ``bank`` uint8 (count, size, size, 3) is refreshed as it trains."""
 
     def __init__(self, config: VQVAEConfig, bank: np.ndarray, seed: int, device: torch.device):
         self.config, self.bank, self.device = config, bank, device
-        torch.manual_seed(seed)  # initial weights; nothing later draws from the global generator
-        self.model = VQVAE(config).to(device, memory_format=torch.channels_last)
+        with torch.random.fork_rng():  # initial weights come from the seed, and the global generator stays as it was
+            torch.manual_seed(seed)
+            self.model = VQVAE(config).to(device, memory_format=torch.channels_last)
         self.model.quantizer.embedding.weight.requires_grad_(False)  # moved by averages instead
         learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizers = [torch.optim.AdamW(learned, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)]
@@ -272,7 +225,9 @@ def report(model: VQVAE, settings: LoopSettings, output: Path, device: torch.dev
     if history:
         evaluation.update(minutes=history[-1]["minutes"], steps=history[-1]["step"], batch=BATCH)
     (output / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
-    loss_curves(history, [["loss", "reconstruction"], ["quantizer", "price"], ["psnr"]], "Tokenizer", output / "curves.png")
+    loss_curves(
+        history, [["loss", "reconstruction"], ["quantizer", "price"], ["psnr"]], "Tokenizer", output / "curves.png"
+    )
     reconstruction_sheet(model, size, 3, output / "reconstructions.png", device)
     return evaluation
 

@@ -11,20 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sdvar_core.presets import TINY_WORLD_NAMES
 from sdvar_core.training.painting import Canvas, Field, mix, palettes, ramp
 
-WORLDS: tuple[str, ...] = (
-    "volcano",
-    "desert",
-    "ocean",
-    "forest",
-    "city at night",
-    "aurora",
-    "snow mountain",
-    "meadow",
-    "canyon",
-    "moonlit lake",
-)
+WORLDS = TINY_WORLD_NAMES  # a label is an index into this
 CHUNK = 32  # pictures painted together: a field of one chunk stays in the cache
 
 # Sky at the top, middle and horizon, far ridge, cone lit, cone dark, foreground, smoke.

@@ -1,0 +1,125 @@
+"""Models to and from folders: ``config.json`` beside ``model.safetensors``, checked before a byte of weights is used.
+
+Nothing is ever unpickled. Every key, shape and kind of number is compared with what the configuration asks for, and an
+error names the first differences.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from sdvar_core.errors import CheckpointError, ConfigurationError
+from sdvar_core.models.classifier import Classifier, ClassifierConfig
+from sdvar_core.models.var import VAR, VARConfig
+from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
+from sdvar_core.presets import PAIRS
+from sdvar_core.speculative.pair import Pair
+
+KINDS: dict[str, tuple[type, type[nn.Module]]] = {
+    "classifier": (ClassifierConfig, Classifier),
+    "var": (VARConfig, VAR),
+    "vqvae": (VQVAEConfig, VQVAE),
+}
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+LARGEST_CONFIG = 65_536  # bytes
+_REAL_NUMBERS = {"F64", "F32", "F16", "BF16"}
+
+
+def load_pair(name: str) -> Pair:
+    """The pair of that name, on the CPU in float32, ready to decode. CheckpointError if it is unknown or damaged."""
+    if name not in PAIRS:
+        raise CheckpointError(f"Unknown pair {name!r}: choose one of {', '.join(PAIRS)}.")
+    preset = PAIRS[name]
+    draft, target = load_model(preset.draft, "var"), load_model(preset.target, "var")
+    tokenizer = load_model(preset.tokenizer, "vqvae")
+    check_fit(draft, target, tokenizer, len(preset.class_names))
+    return Pair(name, draft, target, tokenizer, tokenizer.config.schedule, tokenizer.config.codes, preset.class_names)
+
+
+def check_fit(draft: VAR, target: VAR, tokenizer: VQVAE, classes: int) -> None:
+    """CheckpointError unless both transformers speak the tokenizer's tokens and know the same classes."""
+    spoken = (tokenizer.config.sides, tokenizer.config.codes, tokenizer.config.latent_channels, classes)
+    for role, model in (("draft", draft), ("target", target)):
+        config = model.config
+        if (config.sides, config.codes, config.latent_channels, config.classes) != spoken:
+            raise CheckpointError(
+                f"The {role} speaks {config.codes} codes of {config.latent_channels} channels on sides {config.sides} "
+                f"for {config.classes} classes; expected {spoken[1]}, {spoken[2]}, {spoken[0]} and {spoken[3]}."
+            )
+
+
+def save_model(model: nn.Module, folder: Path) -> None:
+    """Write the model's configuration and weights into ``folder``."""
+    kind = next(name for name, (_, network) in KINDS.items() if type(model) is network)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = json.dumps({"kind": kind} | asdict(model.config), indent=2)
+    (folder / CONFIG).write_text(config + "\n", encoding="utf-8")
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+
+
+def load_model(folder: Path, kind: str) -> nn.Module:
+    """The model in ``folder``, float32, in evaluation mode, without gradients; CheckpointError if anything differs."""
+    config_type, network = KINDS[kind]
+    config = _read_config(folder / CONFIG, kind, config_type)
+    with torch.device("meta"):
+        expected = {name: tuple(value.shape) for name, value in network(config).state_dict().items()}
+    weights = _read_weights(folder / WEIGHTS, expected)
+    model = network(config)
+    model.load_state_dict(weights)
+    return model.eval().requires_grad_(False)
+
+
+def _read_config(path: Path, kind: str, config_type: type) -> Any:
+    try:
+        text = path.read_bytes()[: LARGEST_CONFIG + 1]
+        entries = json.loads(text)
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {_shown(path)}: {error.strerror}. Is the checkpoint complete?") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{_shown(path)} is not JSON: the file is damaged or foreign.") from error
+    if not isinstance(entries, dict) or entries.pop("kind", None) != kind:
+        raise CheckpointError(f"{_shown(path)} does not describe a model of kind {kind!r}.")
+    try:
+        return config_type(**entries)
+    except (TypeError, ValueError, OverflowError, ConfigurationError) as error:
+        raise CheckpointError(f"{_shown(path)} holds a configuration that cannot be: {error}") from error
+
+
+def _read_weights(path: Path, expected: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            _compare(path, {name: file.get_slice(name) for name in file.keys()}, expected)  # noqa: SIM118
+            weights = {name: file.get_tensor(name).float() for name in expected}
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {_shown(path)}: is the checkpoint complete?") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"{_shown(path)} is not a whole safetensors file: it is truncated or foreign.") from error
+    for name, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{_shown(path)}: {name} holds numbers that are not finite.")
+    return weights
+
+
+def _compare(path: Path, found: dict[str, Any], expected: dict[str, tuple[int, ...]]) -> None:
+    differences = [f"{name} is missing" for name in expected if name not in found]
+    differences += [f"{name} is unknown" for name in found if name not in expected]
+    for name, shape in expected.items():
+        if name in found and tuple(found[name].get_shape()) != shape:
+            differences.append(f"{name} has shape {tuple(found[name].get_shape())}, expected {shape}")
+        elif name in found and found[name].get_dtype() not in _REAL_NUMBERS:
+            differences.append(f"{name} holds {found[name].get_dtype()}, expected real numbers")
+    if differences:
+        more = f" and {len(differences) - 3} more differences" if len(differences) > 3 else ""
+        raise CheckpointError(f"{_shown(path)} does not fit its configuration: {'; '.join(differences[:3])}{more}.")
+
+
+def _shown(path: Path) -> str:
+    """The last two parts of a path: enough to find the file, and nothing about the machine."""
+    return "/".join(path.parts[-2:])
