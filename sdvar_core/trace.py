@@ -246,39 +246,45 @@ def same_event(one: Event, two: Event) -> bool:
 
 
 def _check(trace: Trace) -> None:
-    batch, lengths = trace.request.batch, trace.schedule.lengths
+    lengths = trace.schedule.lengths
     committed = settled = calls = rounds = 0  # settled: scales that were judged or drawn by the target
+    guesses: list[np.ndarray] = []  # of this round
     for number, event in enumerate(trace.events, 1):
         where = f"event {number} ({type(event).__name__})"
         if isinstance(event, RoundEnd):
-            _check_round_end(event, committed, settled, where)
-            committed, rounds = event.committed, rounds + 1
+            _check_round_end(event, committed, settled, len(guesses), where)
+            committed, rounds, guesses = event.committed, rounds + 1, []
         elif isinstance(event, TargetCall):
             calls += 1
-            if not event.start == committed < event.stop <= len(lengths) or calls != rounds + 1:
+            if (event.start, event.stop, calls) != (committed, committed + len(guesses) + 1, rounds + 1):
                 raise TraceError(f"In {where} scales {event.start + 1} to {event.stop} are read after {committed}.")
         elif not committed <= event.scale < len(lengths):
             raise TraceError(f"In {where} scale {event.scale + 1} is touched although {committed} scales are final.")
         else:
-            _check_arrays(event, (batch, lengths[event.scale]), trace.codes, where)
-            if isinstance(event, Judged | Bonus):
-                if event.scale != settled or calls != rounds + 1:
-                    raise TraceError(f"In {where} scale {event.scale + 1} is settled out of order.")
-                settled += 1
-    if trace.finished and trace.drafted != trace.judged + sum(
-        _discarded_tokens(end, trace) for end in trace.of(RoundEnd)
-    ):
-        raise TraceError(f"Drafted {trace.drafted} tokens are not {trace.judged} judged and the discarded ones.")
+            _check_arrays(event, (trace.request.batch, lengths[event.scale]), trace.codes, where)
+            due = committed + len(guesses) if isinstance(event, Drafted) else settled
+            if event.scale != due or calls != rounds + (not isinstance(event, Drafted)):
+                raise TraceError(f"In {where} scale {event.scale + 1} comes out of order.")
+            if isinstance(event, Drafted):
+                guesses.append(event.tokens)
+                continue
+            settled += 1
+            if isinstance(event, Judged):
+                _check_verdict(event, guesses[event.scale - committed :][:1], where)
 
 
-def _discarded_tokens(end: RoundEnd, trace: Trace) -> int:
-    positions = trace.schedule.positions(end.committed, end.committed + end.discarded)
-    return trace.request.batch * (positions.stop - positions.start)
+def _check_verdict(event: Judged, guess: list[np.ndarray], where: str) -> None:
+    if not guess or not np.array_equal(guess[0], event.drafted):
+        raise TraceError(f"In {where} other tokens are judged than were drafted.")
+    if not np.array_equal(event.drafted[event.kept], event.tokens[event.kept]):
+        raise TraceError(f"In {where} a kept token is not the drafted one.")
 
 
-def _check_round_end(end: RoundEnd, committed: int, settled: int, where: str) -> None:
+def _check_round_end(end: RoundEnd, committed: int, settled: int, drafted: int, where: str) -> None:
     if not committed < end.committed == settled:
         raise TraceError(f"In {where} {end.committed} scales are final after {committed}, with {settled} settled.")
+    if (end.gamma, end.discarded) != (drafted, max(0, committed + drafted - settled)):
+        raise TraceError(f"In {where} {end.gamma} scales were drafted and {end.discarded} discarded: impossible.")
     if end.draft_cache[1] > end.committed or end.target_cache[1] != end.committed:
         raise TraceError(
             f"In {where} the caches hold {end.draft_cache[1]} and {end.target_cache[1]} scales "
@@ -295,5 +301,3 @@ def _check_arrays(event: Drafted | Judged | Bonus, shape: tuple[int, int], codes
     for tokens in (event.tokens, getattr(event, "drafted", event.tokens)):
         if tokens.min() < 0 or tokens.max() >= codes:
             raise TraceError(f"In {where} a token is outside the codebook of {codes} codes.")
-    if isinstance(event, Judged) and not np.array_equal(event.drafted[event.kept], event.tokens[event.kept]):
-        raise TraceError(f"In {where} a kept token is not the drafted one.")

@@ -70,7 +70,11 @@ def test_joint_law_of_the_token_rule_is_the_targets(lengths, codes, gamma, draft
 
 
 @given(
-    st.integers(0, 2**40), st.integers(0, 4), st.sampled_from(["fixed", "stepwise"]), st.floats(0.2, 3), st.integers(1, 3)
+    st.integers(0, 2**40),
+    st.integers(0, 4),
+    st.sampled_from(["fixed", "stepwise"]),
+    st.floats(0.2, 3),
+    st.integers(1, 3),
 )
 @settings(max_examples=60, deadline=None)
 def test_coupled_and_greedy_equal_target_only(seed, gamma, draft_length, temperature, batch):
@@ -111,7 +115,9 @@ def test_hopeless_draft_never_costs_more_calls_than_target_only(rule):
     assert trace.acceptance_rate < 0.5
 
 
-@given(st.integers(0, 10**6), st.integers(0, 4), st.sampled_from(list(sd.RULES)), st.sampled_from(["fixed", "stepwise"]))
+@given(
+    st.integers(0, 10**6), st.integers(0, 4), st.sampled_from(list(sd.RULES)), st.sampled_from(["fixed", "stepwise"])
+)
 @settings(max_examples=80, deadline=None)
 def test_identities_hold_on_every_run(seed, gamma, rule, draft_length):
     trace = sd.generate(fake_pair(), label=[0, 2], seed=seed, gamma=gamma, rule=rule, draft_length=draft_length)

@@ -16,6 +16,7 @@ import torch
 from sdvar_core.models.vqvae import VQVAE
 from sdvar_core.training import worlds
 from sdvar_core.training.checkpoint_files import load_tokenizer
+from sdvar_core.training.loop import precision
 
 CHUNK = 2000
 HELD_OUT = "held-out"
@@ -28,6 +29,7 @@ def chunk_names(pictures: int) -> list[str]:
     return [f"chunk-{index:03d}" for index in range(-(-pictures // CHUNK))]
 
 
+@torch.no_grad()
 def make_chunk(model: VQVAE, name: str, directory: Path) -> None:
     """Render and encode one chunk and move it into place whole: ``tokens`` (count, total) and ``labels`` (count,)."""
     held_out = name == HELD_OUT
@@ -38,7 +40,9 @@ def make_chunk(model: VQVAE, name: str, directory: Path) -> None:
     for start in range(0, count, ENCODED_TOGETHER):
         pictures = worlds.render(labels[start : start + ENCODED_TOGETHER], random, model.config.image_size)
         values = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-        tokens.append(torch.cat(model.tokens(values), dim=1).numpy())
+        with precision(values.device):
+            latents = model.encode_latents(values)
+        tokens.append(torch.cat(model.quantizer.encode(latents.float(), model.rate()), dim=1).numpy())
     kind = np.uint8 if model.config.codes <= 256 else np.uint16
     temporary = directory / f"{name}.{os.getpid()}.partial"
     with temporary.open("wb") as file:

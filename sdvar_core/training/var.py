@@ -1,6 +1,6 @@
 """Trains the next-scale transformers on tiny worlds: the target on pictures, the draft on the target's answers.
 
-``python -m sdvar_core.training.var target --minutes 120 --tokenizer assets/tiny-worlds-tokenizer --run-dir … --output …``
+``python -m sdvar_core.training.var target --minutes 120 --tokenizer … --run-dir … --output assets/tiny-worlds-target``
 ``python -m sdvar_core.training.var draft --minutes 15 --teacher assets/tiny-worlds-target --tokenizer … …``
 """
 

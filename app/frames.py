@@ -1,0 +1,237 @@
+"""A run as the browser sees it: one header, then one small JSON frame an event, and a baseline at the end.
+
+Frames are deltas: each holds what its event adds, and ``app/stage/fold.js`` folds them into states. Arrays are base64 of
+little-endian numbers, exactly as computed: tokens uint16, probabilities, divergences, entropies (nats) and uniforms
+float32, verdicts one bit a token (most significant bit first). Pictures are WebP data URLs. Frames show picture 0 of a
+batch. Scales count from 0 here and from 1 in ``sentence``.
+"""
+
+import base64
+import io
+from dataclasses import asdict
+from typing import Literal, NotRequired, TypedDict
+
+import numpy as np
+from PIL import Image
+
+from app.narration import sentence
+from sdvar_core import RULES, Bonus, Drafted, Event, Judged, Request, RoundEnd, Schedule, TargetCall, Trace
+
+VERSION = 1
+PICTURE_QUALITY = 90
+
+Array = str
+"""Base64 of an array."""
+
+
+class Header(TypedDict):
+    """What stays the same through a run."""
+
+    version: int
+    run: str
+    pair: str
+    sides: list[int]
+    codes: int
+    label: str
+    settings: dict
+    exact: bool
+    baseline_calls: int
+
+
+class Counters(TypedDict):
+    """The numbers of the trace so far, this event included; milliseconds are wall-clock inside the models."""
+
+    target_calls: int
+    draft_calls: int
+    committed: int
+    call_reduction: float
+    kept: int
+    judged: int
+    corrected: int
+    drafted: int
+    bonus: int
+    draft_ms: float
+    target_ms: float
+    decoder_ms: float
+
+
+class Frame(TypedDict):
+    """One event. ``index`` counts events from 0; the other keys depend on ``kind`` as in ``sdvar_core.trace``."""
+
+    index: int
+    kind: Literal["drafted", "target_call", "judged", "bonus", "round_end"]
+    round: int
+    sentence: str
+    counters: Counters
+    picture: NotRequired[str]
+    scale: NotRequired[int]
+    read_from: NotRequired[int]
+    number: NotRequired[int]
+    start: NotRequired[int]
+    stop: NotRequired[int]
+    milliseconds: NotRequired[float]
+    tokens: NotRequired[Array]
+    drafted: NotRequired[Array]
+    kept: NotRequired[Array]
+    passed: NotRequired[bool]
+    probability: NotRequired[Array]
+    target_probability: NotRequired[Array]
+    draft_probability: NotRequired[Array]
+    standing_probability: NotRequired[Array]
+    total_variation: NotRequired[Array]
+    entropy: NotRequired[Array]
+    luck: NotRequired[Array]
+    gamma: NotRequired[int]
+    committed: NotRequired[int]
+    discarded: NotRequired[int]
+    draft_cache: NotRequired[list[int]]
+    target_cache: NotRequired[list[int]]
+
+
+class Baseline(TypedDict):
+    """The target-only run of the same luck; ``psnr`` is None where the pictures are equal."""
+
+    equal: bool
+    differing: int
+    total: int
+    psnr: float | None
+    milliseconds: list[float]
+
+
+def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str) -> Header:
+    """The header of one run; ``label`` is the class name as a person reads it."""
+    rule = RULES.get(request.rule)
+    return Header(
+        version=VERSION,
+        run=run,
+        pair=pair,
+        sides=list(schedule.sides),
+        codes=codes,
+        label=label,
+        settings=asdict(request),
+        exact=bool(rule and rule.exact),
+        baseline_calls=len(schedule),
+    )
+
+
+def frame(trace: Trace, picture: np.ndarray | None, decoder_seconds: float) -> Frame:
+    """The frame of the last event of ``trace``; ``picture`` is uint8 (height, width, 3), decoder_seconds a total."""
+    event = trace.events[-1]
+    result: Frame = {
+        "index": len(trace.events) - 1,
+        **_details(event),
+        "round": event.round,
+        "sentence": sentence(trace.events, trace.schedule),
+        "counters": counters(trace, decoder_seconds),
+    }
+    if picture is not None:
+        result["picture"] = picture_url(picture)
+    return result
+
+
+def counters(trace: Trace, decoder_seconds: float) -> Counters:
+    """The counters of a trace."""
+    return Counters(
+        target_calls=trace.target_calls,
+        draft_calls=trace.draft_calls,
+        committed=trace.committed,
+        call_reduction=trace.call_reduction,
+        kept=trace.kept,
+        judged=trace.judged,
+        corrected=trace.corrected,
+        drafted=trace.drafted,
+        bonus=trace.bonus,
+        draft_ms=1000.0 * trace.draft_seconds,
+        target_ms=1000.0 * trace.target_seconds,
+        decoder_ms=1000.0 * decoder_seconds,
+    )
+
+
+def baseline(trace: Trace, alone: Trace) -> Baseline:
+    """How a finished run compares with the target-only run ``alone``."""
+    differing = trace.differing_tokens(alone)
+    error = float(np.mean((trace.pictures.astype(np.float64) - alone.pictures.astype(np.float64)) ** 2))
+    return Baseline(
+        equal=differing == 0,
+        differing=differing,
+        total=trace.schedule.total,
+        psnr=10.0 * float(np.log10(255.0**2 / error)) if error else None,
+        milliseconds=[1000.0 * event.seconds for event in alone.of(TargetCall)],
+    )
+
+
+def picture_url(picture: np.ndarray) -> str:
+    """A picture, uint8 (height, width, 3), as a WebP data URL."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", quality=PICTURE_QUALITY, method=2)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _details(event: Event) -> dict:
+    match event:
+        case Drafted():
+            return {
+                "kind": "drafted",
+                "scale": event.scale,
+                "read_from": event.read_from,
+                "tokens": _tokens(event.tokens),
+                "probability": _numbers(event.probability),
+                "entropy": _numbers(event.entropy),
+                "milliseconds": 1000.0 * event.seconds,
+            }
+        case TargetCall():
+            return {
+                "kind": "target_call",
+                "number": event.number,
+                "start": event.start,
+                "stop": event.stop,
+                "milliseconds": 1000.0 * event.seconds,
+            }
+        case Judged():
+            return _judged(event)
+        case Bonus():
+            return {
+                "kind": "bonus",
+                "scale": event.scale,
+                "tokens": _tokens(event.tokens),
+                "probability": _numbers(event.probability),
+                "entropy": _numbers(event.entropy),
+            }
+        case RoundEnd():
+            return {
+                "kind": "round_end",
+                "gamma": event.gamma,
+                "committed": event.committed,
+                "discarded": event.discarded,
+                "draft_cache": list(event.draft_cache),
+                "target_cache": list(event.target_cache),
+            }
+
+
+def _judged(event: Judged) -> dict:
+    return {
+        "kind": "judged",
+        "scale": event.scale,
+        "drafted": _tokens(event.drafted),
+        "tokens": _tokens(event.tokens),
+        "kept": _encode(np.packbits(event.kept[0])),
+        "passed": bool(event.passed[0]),
+        "target_probability": _numbers(event.target_probability),
+        "draft_probability": _numbers(event.draft_probability),
+        "standing_probability": _numbers(event.standing_probability),
+        "total_variation": _numbers(event.total_variation),
+        "entropy": _numbers(event.entropy),
+        "luck": _numbers(event.luck),
+    }
+
+
+def _tokens(tokens: np.ndarray) -> Array:
+    return _encode(tokens[0].astype("<u2"))
+
+
+def _numbers(values: np.ndarray) -> Array:
+    return _encode(values[0].astype("<f4"))
+
+
+def _encode(array: np.ndarray) -> Array:
+    return base64.b64encode(array.tobytes()).decode("ascii")

@@ -1,0 +1,85 @@
+"""One plain sentence about an event, for a bright student. Scales are counted from 1 in anything a person reads."""
+
+from collections.abc import Sequence
+
+from sdvar_core import Bonus, Drafted, Event, Judged, RoundEnd, Schedule, TargetCall
+
+
+def sentence(events: Sequence[Event], schedule: Schedule) -> str:
+    """What the last of ``events`` did; the ones before it give the context."""
+    event = events[-1]
+    this_round = [earlier for earlier in events if earlier.round == event.round]
+    if isinstance(event, Drafted):
+        return _drafted(event, schedule)
+    if isinstance(event, TargetCall):
+        return _target_call(event)
+    if isinstance(event, Judged):
+        return _judged(event, this_round)
+    if isinstance(event, Bonus):
+        return _bonus(event, this_round)
+    return _round_end(event, events, schedule)
+
+
+def count(number: int, noun: str) -> str:
+    """``1 token``, ``2 tokens``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def scales(first: int, last: int) -> str:
+    """Scales ``first`` to ``last``, counted from 0, in the words of a person: ``scale 4``, ``scales 4 to 6``."""
+    if first == last:
+        return f"scale {first + 1}"
+    return f"scales {first + 1} {'and' if last == first + 1 else 'to'} {last + 1}"
+
+
+def _drafted(event: Drafted, schedule: Schedule) -> str:
+    guess = f"guesses {scales(event.scale, event.scale)}: {count(schedule.lengths[event.scale], 'token')}"
+    if event.read_from == event.scale:
+        return f"The draft {guess}."
+    return f"The draft reads {scales(event.read_from, event.scale - 1)}, which its cache misses, and {guess}."
+
+
+def _target_call(event: TargetCall) -> str:
+    last = event.stop - 1
+    if last == event.start:
+        return f"Call {event.number} reads {scales(last, last)}: the target draws it alone."
+    checked, free = scales(event.start, last - 1), scales(last, last)
+    together = " at once" if last - event.start > 1 else ""
+    return f"Call {event.number} checks {checked}{together}; if all pass, {free} comes free."
+
+
+def _judged(event: Judged, this_round: Sequence[Event]) -> str:
+    total, kept = event.kept.size, int(event.kept.sum())
+    name = f"Scale {event.scale + 1}"
+    if kept == total:
+        return f"{name} keeps its only token." if total == 1 else f"{name} keeps all of its {total} tokens."
+    missed = total - kept
+    redrawn = f"{count(missed, 'token')} {'is' if missed == 1 else 'are'} corrected"
+    told = f"{name} loses its only token: it is corrected" if total == 1 else (
+        f"{name} keeps {kept} of its {total} tokens; {redrawn}")  # fmt: skip
+    later = [one.scale for one in this_round if isinstance(one, Drafted) and one.scale > event.scale]
+    if bool(event.passed.all()) or not later:
+        return f"{told}."
+    return f"{told}, so {scales(later[0], later[-1])} {'is' if len(later) == 1 else 'are'} thrown away."
+
+
+def _bonus(event: Bonus, this_round: Sequence[Event]) -> str:
+    own = scales(event.scale, event.scale)
+    if not any(isinstance(one, Drafted) for one in this_round):
+        return f"The target draws {own} itself: {count(event.tokens.size, 'token')}."
+    return f"Every guess passed, so the same call also gives {own} for free."
+
+
+def _round_end(event: RoundEnd, events: Sequence[Event], schedule: Schedule) -> str:
+    if event.committed == len(schedule):
+        calls = sum(isinstance(one, TargetCall) for one in events)
+        return f"The picture is finished: {count(calls, 'target call')}; the target alone needs {len(schedule)}."
+    done = f"Round {event.round} ends: {count(event.committed, 'scale')} of {len(schedule)} final"
+    forgotten = [
+        f"the {name}'s {before - after}"
+        for name, (before, after) in (("draft", event.draft_cache), ("target", event.target_cache))
+        if before > after
+    ]
+    if not forgotten:
+        return f"{done}; both caches stay as they are."
+    return f"{done}; of the scales in its cache, {' and '.join(forgotten)} roll back."

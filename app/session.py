@@ -1,0 +1,272 @@
+"""Visitors and their runs: who may see which run, how it moves on, and what is sent to the page.
+
+A ``Visit`` is the small frozen record that Gradio keeps for a browser tab: an opaque handle, the request, and how many
+events were shown. The live run, a generator, its events and its frames, stays here in a bounded registry. Runs are
+deterministic: one that had to make room is computed again, up to the same event, when its owner comes back.
+"""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+
+import numpy as np
+
+from app.frames import Baseline, Frame, Header, baseline, frame, header
+from sdvar_core import (
+    Bonus,
+    Drafted,
+    Event,
+    Judged,
+    Pair,
+    Request,
+    RoundEnd,
+    SDVARError,
+    Trace,
+    decode,
+    generate,
+    trace_of,
+)
+
+MOST_RUNS = 64
+MOST_BASELINES = 64
+MOST_FRAMES = 32  # of one answer
+MOST_EVENTS = 4  # of one streamed value
+SHORTEST_PAUSE = 0.03  # seconds between streamed values
+CHEAP = 5.0  # seconds of target time up to which the target-only run is made as well
+
+Payload = dict
+"""The value of the stage; see ``Visits.payload``."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a browser tab owns. run: counts its runs. count: events of the run that were sent."""
+
+    handle: str
+    run: int = 0
+    request: Request | None = None
+    count: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the run in headers and frames."""
+        return f"{self.handle}.{self.run}"
+
+
+def new_visit() -> Visit:
+    """A visit with a handle that cannot be guessed."""
+    return Visit(secrets.token_urlsafe(16))
+
+
+class Run:
+    """A live run: its generator, the events and frames so far, and the picture they make."""
+
+    def __init__(self, name: str, pair: Pair, request: Request) -> None:
+        self.name, self.pair, self.request = name, pair, request
+        self.events: list[Event] = []
+        self.frames: list[Frame] = []
+        self.baseline: Baseline | None = None
+        self.stopped = self.forgotten = False
+        self._source = decode(pair, request)
+        self._tokens: list[np.ndarray] = []
+        self._decoder_seconds = 0.0
+
+    @property
+    def header(self) -> Header:
+        """What stays the same through the run."""
+        pair, request = self.pair, self.request
+        label = pair.class_names[pair.class_index(request.labels[0])]
+        return header(self.name, pair.name, pair.schedule, pair.codes, request, label)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every scale is final."""
+        last = self.events[-1] if self.events else None
+        return isinstance(last, RoundEnd) and last.committed == len(self.pair.schedule)
+
+    def advance(self) -> None:
+        """One event more, and its frame."""
+        event = next(self._source)
+        self.events.append(event)
+        picture = self._picture(event) if isinstance(event, Drafted | Judged | Bonus) else None
+        pair = self.pair
+        trace = Trace(pair.name, self.request, pair.schedule, pair.codes, tuple(self.events))
+        self.frames.append(frame(trace, picture, self._decoder_seconds))
+
+    def trace(self) -> Trace:
+        """The whole trace, with its picture."""
+        return trace_of(self.pair, self.request, self.events)
+
+    def _picture(self, event: Drafted | Judged | Bonus) -> np.ndarray:
+        self._tokens = [*self._tokens[: event.scale], event.tokens]
+        began = time.perf_counter()
+        picture = self.pair.render(self._tokens)[0]
+        self._decoder_seconds += time.perf_counter() - began
+        return picture
+
+
+class Visits:
+    """Every visitor's run on one pair of models; at most ``most_runs`` of them, the oldest makes room.
+
+    pair_loader: called once, at the first need.
+    """
+
+    def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS) -> None:
+        self._load, self._most_runs = pair_loader, most_runs
+        self._pair: Pair | None = None
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._baselines: OrderedDict[Request, Trace] = OrderedDict()
+        self._lock = threading.RLock()
+        self._sequence = count(1)
+
+    @property
+    def pair(self) -> Pair:
+        """The pair of models."""
+        with self._lock:
+            self._pair = self._pair or self._load()
+            return self._pair
+
+    def generate(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
+        """Run to the end, or on to the end if these settings are under way; yields as events come."""
+        try:
+            run, visit = self._run(visit, Request(**settings), again=True)
+            yield from self._stream(run, visit)
+        except SDVARError as error:
+            yield self.payload(visit, notice=str(error)), visit
+
+    def step(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
+        """One event more, of a new run if the settings are new."""
+        try:
+            run, visit = self._run(visit, Request(**settings), again=False)
+            yield from self._step(run, visit)
+        except SDVARError as error:
+            yield self.payload(visit, notice=str(error)), visit
+
+    def forward(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+        """One event more of the run that is shown, whatever the controls say by now."""
+        if visit.request is not None:
+            run, visit = self._run(visit, visit.request, again=False)
+            yield from self._step(run, visit)
+
+    def stop(self, visit: Visit) -> None:
+        """Let a streaming run end after the event it is making; what there is stays."""
+        run = self._runs.get(visit.handle)
+        if run is not None:
+            run.stopped = True
+
+    def reset(self, visit: Visit) -> tuple[Payload, Visit]:
+        """Forget the run and start with an empty stage."""
+        self.forget(visit)
+        visit = Visit(visit.handle, visit.run + 1)
+        return self.payload(visit), visit
+
+    def forget(self, visit: Visit) -> None:
+        """Drop the run of a visitor who left or reset."""
+        with self._lock:
+            run = self._runs.pop(visit.handle, None)
+        if run is not None:
+            run.stopped = run.forgotten = True
+
+    def frames(self, name: object, first: object, stop: object) -> dict:
+        """Frames ``first`` … ``stop`` − 1 of the run of that name, for a page that missed some; at most 32 at once."""
+        if not (isinstance(name, str) and type(first) is int and type(stop) is int and 0 <= first < stop):
+            return {"notice": "The page asked for frames that cannot be."}
+        with self._lock:
+            run = self._runs.get(name.rpartition(".")[0])
+        if run is None or run.name != name:
+            return {"notice": "This run made room for others: press Step or Generate, and it is computed again."}
+        return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
+
+    def payload(
+        self, visit: Visit, run: Run | None = None, first: int = 0, busy: bool = False, notice: str | None = None
+    ) -> Payload:
+        """The value of the stage. It repeats the header, and says how many frames there are, so that a page that
+        missed values can ask for what it lacks; ``sequence`` makes every value a new one."""
+        shown = {"sequence": next(self._sequence), "busy": busy, "notice": notice}
+        if run is None:
+            keep = notice is not None
+            return shown | {"keep": keep, "header": None, "count": 0, "first": 0, "frames": [], "finished": False,
+                            "baseline": None}  # fmt: skip
+        return shown | {
+            "keep": False,
+            "header": run.header,
+            "count": len(run.frames),
+            "first": first,
+            "frames": run.frames[first:],
+            "finished": run.finished,
+            "baseline": run.baseline,
+        }
+
+    def _run(self, visit: Visit, request: Request, again: bool) -> tuple[Run, Visit]:
+        """The run that ``request`` continues, or a new one. ``again``: a finished run starts anew."""
+        with self._lock:
+            run = self._runs.get(visit.handle)
+        continues = request == visit.request and visit.count > 0
+        if continues and run is None:
+            run = Run(visit.name, self.pair, request)
+            while len(run.frames) < visit.count:
+                run.advance()
+        if not continues or (again and run.finished):
+            visit = Visit(visit.handle, visit.run + 1, request)
+            run = Run(visit.name, self.pair, request)
+        run.stopped = False
+        self._keep(visit.handle, run)
+        return run, visit
+
+    def _keep(self, handle: str, run: Run) -> None:
+        with self._lock:
+            self._runs[handle] = run
+            self._runs.move_to_end(handle)
+            while len(self._runs) > self._most_runs:
+                self._runs.popitem(last=False)[1].stopped = True
+
+    def _stream(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+        sent_at, first = 0.0, visit.count
+        while not (run.finished or run.stopped):
+            run.advance()
+            due = time.monotonic() - sent_at >= SHORTEST_PAUSE or len(run.frames) - visit.count >= MOST_EVENTS
+            if (due or len(run.frames) == first + 1) and not (run.finished or run.stopped):
+                sent_at = time.monotonic()
+                payload, visit = self._sent(run, visit, busy=True)
+                yield payload, visit
+        yield from self._rest(run, visit)
+
+    def _step(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+        if run.finished:
+            notice = "This picture is finished: walk through it with the arrow keys, or press Reset to make it again."
+            yield self.payload(visit, run, visit.count, notice=notice), visit
+            return
+        run.advance()
+        yield from self._rest(run, visit)
+
+    def _rest(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+        """What was not sent yet, and after the end of a run the comparison with the target alone."""
+        if run.forgotten:
+            return
+        payload, visit = self._sent(run, visit, busy=False)
+        yield payload, visit
+        if run.finished and run.baseline is None and sum(frame["milliseconds"] for frame in run.frames
+                                                         if frame["kind"] == "target_call") < 1000.0 * CHEAP:  # fmt: skip
+            run.baseline = baseline(run.trace(), self._alone(run.request))
+            if not run.forgotten:
+                yield self.payload(visit, run, visit.count), visit
+
+    def _sent(self, run: Run, visit: Visit, busy: bool) -> tuple[Payload, Visit]:
+        payload = self.payload(visit, run, visit.count, busy)
+        return payload, replace(visit, count=payload["count"])
+
+    def _alone(self, request: Request) -> Trace:
+        request = replace(request, gamma=0, draft_length="fixed")
+        with self._lock:
+            trace = self._baselines.get(request)
+        if trace is None:
+            trace = generate(self.pair, request)
+            with self._lock:
+                self._baselines[request] = trace
+                while len(self._baselines) > MOST_BASELINES:
+                    self._baselines.popitem(last=False)
+        return trace
