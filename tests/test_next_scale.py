@@ -79,7 +79,7 @@ def test_joint_law_of_the_token_rule_is_the_targets(lengths, codes, gamma, draft
 @settings(max_examples=60, deadline=None)
 def test_coupled_and_greedy_equal_target_only(seed, gamma, draft_length, temperature, batch):
     pair = fake_pair()
-    settings_ = dict(label=tuple(range(batch)), seed=seed, temperature=temperature, guidance=1.5)  # noqa: C408
+    settings_ = {"label": tuple(range(batch)), "seed": seed, "temperature": temperature, "guidance": 1.5}
     for rule in ("coupled", "greedy"):
         alone = sd.generate(pair, rule=rule, gamma=0, **settings_)
         run = sd.generate(pair, rule=rule, gamma=gamma, draft_length=draft_length, **settings_)
