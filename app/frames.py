@@ -1,7 +1,7 @@
 """A run as the browser sees it: one header, then one small JSON frame an event, and a baseline at the end.
 
-Frames are deltas: each holds what its event adds, and ``app/stage/fold.js`` folds them into states. Arrays are base64 of
-little-endian numbers, exactly as computed: tokens uint16, probabilities, divergences, entropies (nats) and uniforms
+Frames are deltas: each holds what its event adds, and ``app/stage/fold.js`` folds them into states. Arrays are base64
+of little-endian numbers, exactly as computed: tokens uint16, probabilities, divergences, entropies (nats) and uniforms
 float32, verdicts one bit a token (most significant bit first). Pictures are WebP data URLs. Frames show picture 0 of a
 batch. Scales count from 0 here and from 1 in ``sentence``.
 """
@@ -14,7 +14,7 @@ from typing import Literal, NotRequired, TypedDict
 import numpy as np
 from PIL import Image
 
-from app.narration import sentence
+from app.narration import comparison, sentence
 from sdvar_core import RULES, Bonus, Drafted, Event, Judged, Request, RoundEnd, Schedule, TargetCall, Trace
 
 VERSION = 1
@@ -96,6 +96,7 @@ class Baseline(TypedDict):
     total: int
     psnr: float | None
     milliseconds: list[float]
+    sentence: str
 
 
 def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str) -> Header:
@@ -157,6 +158,7 @@ def baseline(trace: Trace, alone: Trace) -> Baseline:
         total=trace.schedule.total,
         psnr=10.0 * float(np.log10(255.0**2 / error)) if error else None,
         milliseconds=[1000.0 * event.seconds for event in alone.of(TargetCall)],
+        sentence=comparison(trace, alone),
     )
 
 

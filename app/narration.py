@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sdvar_core import Bonus, Drafted, Event, Judged, RoundEnd, Schedule, TargetCall
+from sdvar_core import Bonus, Drafted, Event, Judged, RoundEnd, Schedule, TargetCall, Trace
 
 
 def sentence(events: Sequence[Event], schedule: Schedule) -> str:
@@ -18,6 +18,17 @@ def sentence(events: Sequence[Event], schedule: Schedule) -> str:
     if isinstance(event, Bonus):
         return _bonus(event, this_round)
     return _round_end(event, events, schedule)
+
+
+def comparison(trace: Trace, alone: Trace) -> str:
+    """What the finished run cost in time beside the target alone, said plainly; empty if the target was alone."""
+    if not trace.draft_calls:
+        return ""
+    together, single = trace.draft_seconds + trace.target_seconds, alone.target_seconds
+    verdict = "fewer calls, and less time" if together < single else "on this computer fewer calls are not less time"
+    if trace.target_calls >= trace.baseline_calls:
+        verdict = "no call was saved"
+    return f"Models ran {1000 * together:.0f} ms, the target alone {1000 * single:.0f} ms: {verdict}."
 
 
 def count(number: int, noun: str) -> str:

@@ -130,6 +130,13 @@ class Visits:
             self._pair = self._pair or self._load()
             return self._pair
 
+    def warm_up(self) -> None:
+        """Make one run for nobody, so that the first visitor does not wait for what is slow only once."""
+        visit = new_visit()
+        for _ in self.generate(visit, {"gamma": 3}):
+            pass
+        self.forget(visit)
+
     def generate(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """Run to the end, or on to the end if these settings are under way; yields as events come."""
         try:
@@ -182,23 +189,27 @@ class Visits:
         return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
 
     def payload(
-        self, visit: Visit, run: Run | None = None, first: int = 0, busy: bool = False, notice: str | None = None
+        self,
+        visit: Visit,
+        run: Run | None = None,
+        first: int = 0,
+        *,
+        busy: bool = False,
+        stream: bool = False,
+        notice: str | None = None,
     ) -> Payload:
         """The value of the stage. It repeats the header, and says how many frames there are, so that a page that
-        missed values can ask for what it lacks; ``sequence`` makes every value a new one."""
-        shown = {"sequence": next(self._sequence), "busy": busy, "notice": notice}
-        if run is None:
-            keep = notice is not None
-            return shown | {"keep": keep, "header": None, "count": 0, "first": 0, "frames": [], "finished": False,
-                            "baseline": None}  # fmt: skip
+        missed values can ask for what it lacks; ``sequence`` makes every value a new one. busy: more is on its way.
+        stream: it comes from Generate, so that the page runs after it. keep: only the notice is new."""
+        shown = {"sequence": next(self._sequence), "busy": busy, "stream": stream, "notice": notice}
         return shown | {
-            "keep": False,
-            "header": run.header,
-            "count": len(run.frames),
+            "keep": run is None and notice is not None,
+            "header": run and run.header,
+            "count": len(run.frames) if run else 0,
             "first": first,
-            "frames": run.frames[first:],
-            "finished": run.finished,
-            "baseline": run.baseline,
+            "frames": run.frames[first:] if run else [],
+            "finished": run is not None and run.finished,
+            "baseline": run and run.baseline,
         }
 
     def _run(self, visit: Visit, request: Request, again: bool) -> tuple[Run, Visit]:
@@ -222,7 +233,7 @@ class Visits:
             self._runs[handle] = run
             self._runs.move_to_end(handle)
             while len(self._runs) > self._most_runs:
-                self._runs.popitem(last=False)[1].stopped = True
+                self._runs.popitem(last=False)
 
     def _stream(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         sent_at, first = 0.0, visit.count
@@ -231,9 +242,9 @@ class Visits:
             due = time.monotonic() - sent_at >= SHORTEST_PAUSE or len(run.frames) - visit.count >= MOST_EVENTS
             if (due or len(run.frames) == first + 1) and not (run.finished or run.stopped):
                 sent_at = time.monotonic()
-                payload, visit = self._sent(run, visit, busy=True)
+                payload, visit = self._sent(run, visit, busy=True, stream=True)
                 yield payload, visit
-        yield from self._rest(run, visit)
+        yield from self._rest(run, visit, stream=True)
 
     def _step(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         if run.finished:
@@ -241,22 +252,21 @@ class Visits:
             yield self.payload(visit, run, visit.count, notice=notice), visit
             return
         run.advance()
-        yield from self._rest(run, visit)
+        yield from self._rest(run, visit, stream=False)
 
-    def _rest(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+    def _rest(self, run: Run, visit: Visit, stream: bool) -> Iterator[tuple[Payload, Visit]]:
         """What was not sent yet, and after the end of a run the comparison with the target alone."""
         if run.forgotten:
             return
-        payload, visit = self._sent(run, visit, busy=False)
+        payload, visit = self._sent(run, visit, busy=False, stream=stream)
         yield payload, visit
-        if run.finished and run.baseline is None and sum(frame["milliseconds"] for frame in run.frames
-                                                         if frame["kind"] == "target_call") < 1000.0 * CHEAP:  # fmt: skip
+        if run.finished and run.baseline is None and run.frames[-1]["counters"]["target_ms"] < 1000.0 * CHEAP:
             run.baseline = baseline(run.trace(), self._alone(run.request))
             if not run.forgotten:
                 yield self.payload(visit, run, visit.count), visit
 
-    def _sent(self, run: Run, visit: Visit, busy: bool) -> tuple[Payload, Visit]:
-        payload = self.payload(visit, run, visit.count, busy)
+    def _sent(self, run: Run, visit: Visit, busy: bool, stream: bool) -> tuple[Payload, Visit]:
+        payload = self.payload(visit, run, visit.count, busy=busy, stream=stream)
         return payload, replace(visit, count=payload["count"])
 
     def _alone(self, request: Request) -> Trace:

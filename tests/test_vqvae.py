@@ -1,6 +1,8 @@
 """The tokenizer's shapes, its agreement with the official architecture, and its errors."""
 
 import dataclasses
+import io
+import json
 
 import numpy as np
 import pytest
@@ -8,7 +10,10 @@ import torch
 
 from sdvar_core.errors import ConfigurationError
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
+from sdvar_core.training import vqvae as training
+from sdvar_core.training import worlds
 from sdvar_core.training.codebook import Codebook
+from sdvar_core.training.loop import LoopSettings, Training
 from sdvar_core.training.vqvae import TINY_WORLDS, pixels_to_values, price_at, reconstruction_loss, values_to_pixels
 
 SMALL = VQVAEConfig(
@@ -175,6 +180,37 @@ def test_dead_codes_start_again_on_vectors_of_the_batch():
     distances = torch.cdist(model.quantizer.embedding.weight, vectors).min(dim=1).values
     torch.testing.assert_close(distances, torch.zeros(16), atol=1e-3, rtol=0)
     assert codebook.restart_dead(quantized, torch.Generator().manual_seed(0)) == 0
+
+
+def test_a_few_steps_train_resume_and_report(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "BATCH", 4)
+    bank = worlds.render(np.arange(10), np.random.default_rng(0), 32)
+    config = dataclasses.replace(SMALL, rate_price=0.02)
+    settings = LoopSettings(tmp_path / "run", minutes=6 / 60, history_seconds=1.0)
+
+    def train() -> Training:
+        ticks = iter(range(100))  # a second a step
+        task = training.TokenizerTask(config, bank.copy(), seed=0, device=torch.device("cpu"))
+        run = Training(task, settings, lambda: float(next(ticks)), io.StringIO(), torch.device("cpu"))
+        run.run()
+        return run
+
+    first, again = train(), train()
+    assert first.step == again.step == 6
+    assert torch.equal(first.task.codebook.counts, again.task.codebook.counts)
+    assert torch.equal(first.average.quantizer.embedding.weight, again.average.quantizer.embedding.weight)
+    evaluation = training.report(first.average, settings, tmp_path, torch.device("cpu"))
+    assert len(evaluation["psnr_first_scales"]) == len(evaluation["entropy_by_scale"]) == 3
+    assert set(evaluation["psnr_by_world"]) == set(worlds.WORLDS)
+    assert evaluation["psnr"] == pytest.approx(np.mean(list(evaluation["psnr_by_world"].values())), abs=0.02)
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == evaluation
+    assert (tmp_path / "curves.png").exists()
+    assert (tmp_path / "reconstructions.png").exists()
+
+
+def test_entropy_is_in_nats():
+    assert training._entropy(torch.tensor([0, 1, 2, 3]), 16) == pytest.approx(np.log(4))
+    assert training._entropy(torch.tensor([3, 3, 3]), 16) == 0
 
 
 def test_the_embedded_tokenizer_keeps_the_decided_sizes():

@@ -1,1 +1,5 @@
-"""The canvas component: everything that moves is drawn in the browser from compact frames."""
+"""The stage: one gr.HTML component that draws everything that moves, from frames, on canvas."""
+
+from app.stage.component import build_stage
+
+__all__ = ["build_stage"]

@@ -151,8 +151,10 @@ class VAR(nn.Module):
         if cache.scales != start:
             raise SDVARError(f"The cache holds {cache.scales} scales, but the call starts at scale {start}.")
         if not 1 <= len(features) <= len(self.schedule) - start:
-            raise SDVARError(f"From scale {start} on, 1 to {len(self.schedule) - start} scales can be given at once, "
-                             f"found {len(features)}.")
+            raise SDVARError(
+                f"From scale {start} on, 1 to {len(self.schedule) - start} scales can be given at once, "
+                f"found {len(features)}."
+            )
         logits = self._logits(features, start, conditioning, cache)
         cache.extend(len(features))
         return list(logits.split(self.schedule.lengths[start : start + len(features)], dim=1))

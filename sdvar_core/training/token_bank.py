@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sdvar_core.checkpoints import load_model
 from sdvar_core.models.vqvae import VQVAE
 from sdvar_core.training import worlds
-from sdvar_core.training.checkpoint_files import load_tokenizer
 from sdvar_core.training.loop import precision
 
 CHUNK = 2000
@@ -103,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--share", type=int, default=0, help="which share of the chunks this process makes")
     parser.add_argument("--shares", type=int, default=1)
     options = parser.parse_args(arguments)
-    os.nice(5)
+    os.nice(10)
     torch.set_num_threads(1)
     options.directory.mkdir(parents=True, exist_ok=True)
-    model = load_tokenizer(options.tokenizer)
+    model = load_model(options.tokenizer, "vqvae")
     names = chunk_names(options.pictures)[options.share :: options.shares]
     for name in ([HELD_OUT] if options.share == 0 else []) + names:
         if not (options.directory / f"{name}.npz").exists():

@@ -1,7 +1,7 @@
 """Trains the next-scale transformers on tiny worlds: the target on pictures, the draft on the target's answers.
 
-``python -m sdvar_core.training.var target --minutes 120 --tokenizer … --run-dir … --output assets/tiny-worlds-target``
-``python -m sdvar_core.training.var draft --minutes 15 --teacher assets/tiny-worlds-target --tokenizer … …``
+``python -m sdvar_core.training.var target --minutes 120 --tokenizer … --run-dir … --output assets/tiny-worlds/target``
+``python -m sdvar_core.training.var draft --minutes 15 --teacher assets/tiny-worlds/target --tokenizer … …``
 """
 
 import argparse
@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sdvar_core.checkpoints import load_model, save_model
 from sdvar_core.errors import ConfigurationError
 from sdvar_core.models.var import VAR, VARConfig, initialise
 from sdvar_core.models.vqvae import VQVAE
 from sdvar_core.nn.quantizer import MultiScaleQuantizer
 from sdvar_core.training import worlds
-from sdvar_core.training.checkpoint_files import export, load_tokenizer, load_var
 from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, precision, read_history
 from sdvar_core.training.muon import optimizer_for
 from sdvar_core.training.sheets import loss_curves
@@ -30,7 +30,7 @@ BATCHES = ((8, 0), (24, 2))  # pictures of a step, and how many of the last scal
 HELD_OUT_STEPS = 300
 HELD_OUT_BATCH = 16
 REFRESH_STEPS = 50
-SIZES = {"target": (8, 256, 4, 0.1), "draft": (2, 128, 2, 0.3)}  # depth, width, heads, share of labels dropped
+SIZES = {"target": (6, 256, 4, 0.1), "draft": (2, 128, 2, 0.3)}  # depth, width, heads, share of labels dropped
 
 
 def teacher_forcing(quantizer: MultiScaleQuantizer, tokens: Sequence[Tensor]) -> list[Tensor | None]:
@@ -185,9 +185,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     device = default_device()
-    tokenizer = load_tokenizer(options.tokenizer)
+    tokenizer = load_model(options.tokenizer, "vqvae")
     bank = wait_for_pictures(options.tokenizer, options.bank or options.run_dir / "tokens", options.pictures)
-    teacher = load_var(options.teacher).to(device) if options.teacher else None
+    teacher = load_model(options.teacher, "var").to(device) if options.teacher else None
     model = new_model(options.role, tokenizer, options).to(device)
     drop = SIZES[options.role][-1]
     task = TransformerTask(model, tokenizer.quantizer.to(device), bank, drop, options.seed, teacher)
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training = Training(task, settings, device=device)
     task.average = training.average
     trained = training.run()
-    export(trained, "var", options.output)
+    save_model(trained, options.output)
     print(json.dumps(report(task, trained, settings, options.output), indent=2))
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
+from sdvar_core.checkpoints import save_model
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
 from sdvar_core.nn.quantizer import Quantized, Rate
 from sdvar_core.training import worlds
@@ -206,15 +206,6 @@ def reconstruction_sheet(model: VQVAE, size: int, seed: int, path: Path, device:
     contact_sheet(np.stack(rows), len(rows) // len(worlds.WORLDS), path, worlds.WORLDS)
 
 
-def export(model: VQVAE, output: Path) -> None:
-    """Writes model.safetensors and config.json."""
-    output.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, output / "model.safetensors", metadata={"format": "pt"})
-    config = {"kind": "vqvae", **dataclasses.asdict(model.config)}
-    (output / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-
 def report(model: VQVAE, settings: LoopSettings, output: Path, device: torch.device) -> dict[str, Any]:
     """Writes evaluation.json, curves.png and reconstructions.png beside the weights; returns the evaluation."""
     size = model.config.image_size
@@ -253,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     task = TokenizerTask(config, bank, options.seed, device)
     settings = LoopSettings(options.run_dir, options.minutes)
     model = Training(task, settings, device=device).run()
-    export(model, options.output)
+    save_model(model, options.output)
     print(json.dumps(report(model, settings, options.output, device), indent=2))
 
 

@@ -1,0 +1,71 @@
+"""The page: title bar, tabs, theme. The only root Blocks."""
+
+import base64
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+from gradio.themes.utils.fonts import Font
+
+from app.session import Visits
+from app.tabs.scales import MODELS, build_scales, generate_endpoint
+from sdvar_core import Pair
+
+HERE = Path(__file__).parent
+ASSETS = HERE.parent / "assets"
+MOST_WAITING = 32
+FONTS = ("-apple-system", "BlinkMacSystemFont", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+
+BLUES = ("#eef4fb", "#dbe8f6", "#b9d2ee", "#8db5e2", "#5a91d1", "#2f72bd", "#2563a8", "#1d4f89", "#183f6d", "#143254",
+         "#0d2139")  # fmt: skip
+
+
+def build_page(pair_loader: Callable[[], Pair]) -> gr.Blocks:
+    """The whole page on the pair that ``pair_loader`` gives; launch it with ``launch_options``."""
+    visits = Visits(pair_loader)
+    with gr.Blocks(title="SDVAR", analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(title_bar(visits.pair), js_on_load=None, apply_default_css=False, elem_id="title-bar")
+        with gr.Tabs(elem_id="tabs"), gr.Tab("Scales", id="scales"):
+            build_scales(visits)
+        gr.api(generate_endpoint(visits), api_name="generate", **MODELS)
+    page.queue(max_size=MOST_WAITING)
+    page.visits = visits
+    return page
+
+
+def title_bar(pair: Pair) -> str:
+    """The brand, and what runs here."""
+    about = f"{pair.name} · {pair.schedule.total} tokens in {len(pair.schedule)} scales"
+    return f'<div class="brand">SDVAR</div><div class="about">{escape(about)}</div>'
+
+
+def launch_options(pair_name: str = "tiny-worlds") -> dict:
+    """What ``page.launch`` needs besides host and port, which the environment decides."""
+    sheets = [HERE / "stage" / "tokens.css", HERE / "page.css"]
+    return {
+        "theme": theme(),
+        "css": "\n".join([sheet.read_text(encoding="utf-8") for sheet in sheets] + [thumbnail_css(ASSETS / pair_name)]),
+        "ssr_mode": False,
+        "footer_links": [],
+        "run_history": False,
+        "quiet": True,
+    }
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's plain theme with our accent and the fonts of the visitor's own system."""
+    blue = gr.themes.Color(*BLUES, name="sdvar-blue")
+    letters, code = [Font(name) for name in FONTS], [Font("ui-monospace"), Font("monospace")]
+    slate = gr.themes.colors.slate
+    return gr.themes.Base(primary_hue=blue, secondary_hue=blue, neutral_hue=slate, font=letters, font_mono=code)
+
+
+def thumbnail_css(folder: Path) -> str:
+    """One rule a world: its picture, inside the style sheet, behind its radio button."""
+    rules = []
+    for path in sorted(folder.glob("thumbnails/*.webp"), key=lambda path: int(path.stem)):
+        data = base64.b64encode(path.read_bytes()).decode("ascii")
+        choice = f"#world .wrap label:nth-of-type({int(path.stem) + 1})"
+        rules.append(f'{choice} {{ background-image: url("data:image/webp;base64,{data}"); }}')
+    return "\n".join(rules)

@@ -1,0 +1,58 @@
+// The large picture: what is committed so far, or the draft's guess.
+
+import { font } from "./theme.js";
+import { roundedBox } from "./surface.js";
+
+const RADIUS = 8;
+
+export function drawPicture(context, width, height, view) {
+  const { store, theme, state, settings } = view;
+  const side = Math.min(width, height);
+  const left = (width - side) / 2, top = (height - side) / 2;
+  const image = store.picture(shownPicture(state, settings));
+  context.save();
+  roundedBox(context, left, top, side, side, RADIUS);
+  context.clip();
+  context.fillStyle = theme.well;
+  context.fillRect(left, top, side, side);
+  if (image) {
+    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image, left, top, side, side);
+  } else {
+    blank(context, left, top, side, view);
+  }
+  context.restore();
+}
+
+// The event whose picture is shown.
+export function shownPicture(state, settings) {
+  if (settings.picture === "guess") return state.guessPicture;
+  return state.committedPicture;
+}
+
+// Before the first picture: the finest grid, empty.
+function blank(context, left, top, side, { store, theme, state }) {
+  const cells = store.header.sides[store.header.sides.length - 1];
+  context.strokeStyle = theme.line;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (let i = 1; i < cells; i += 1) {
+    const at = Math.round((i * side) / cells) + 0.5;
+    context.moveTo(left + at, top);
+    context.lineTo(left + at, top + side);
+    context.moveTo(left, top + at);
+    context.lineTo(left + side, top + at);
+  }
+  context.stroke();
+  const text = state.index < 0 ? "The picture appears here" : "Nothing is committed yet";
+  context.font = font(theme, 13.5, 500);
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const wide = context.measureText(text).width + 24;
+  context.fillStyle = theme.card;
+  roundedBox(context, left + (side - wide) / 2, top + side / 2 - 15, wide, 30, 15);
+  context.fill();
+  context.fillStyle = theme.muted;
+  context.fillText(text, left + side / 2, top + side / 2 + 0.5);
+}

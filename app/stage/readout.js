@@ -1,0 +1,122 @@
+// The token that is pointed at or chosen: the numbers of its frame, and its verdict in one sentence.
+
+import { BONUS, CORRECTED, KEPT, NONE, PENDING } from "./fold.js";
+
+// What there is to say about a token: title, rows, numbers and a sentence. Null where its scale is empty.
+export function tokenFacts(state, header, { scale, index }) {
+  const record = state.scales[scale], side = header.sides[scale];
+  const title = "Token " + (index + 1) + " of scale " + (scale + 1) + " — row " + (Math.floor(index / side) + 1)
+    + ", column " + ((index % side) + 1);
+  const verdict = record.verdicts ? record.verdicts[index] : NONE;
+  if (verdict === NONE) return { title, verdict, codes: [], numbers: [], sentence: "This scale is still to come." };
+  const at = (array) => (array ? array[index] : undefined);
+  const facts = { title, verdict, drafted: at(record.drafted), standing: at(record.tokens), p: at(record.p),
+    q: at(record.q), standingP: at(record.standing), tv: at(record.tv), entropy: at(record.entropy),
+    luck: at(record.luck) };
+  return { ...facts, codes: codeRows(facts), numbers: numberRows(facts, record.status),
+    sentence: sentenceOf(facts, header.settings.rule) };
+}
+
+function codeRows({ verdict, drafted, standing, p, q, standingP }) {
+  if (verdict === BONUS) return [{ code: standing, role: "drawn", p: standingP }];
+  if (verdict === KEPT) return [{ code: drafted, role: "guessed, stands", p, q }];
+  if (verdict === CORRECTED) {
+    return [{ code: drafted, role: "guessed", p, q, gone: true }, { code: standing, role: "stands", p: standingP }];
+  }
+  return [{ code: drafted, role: "guessed", q }];
+}
+
+function numberRows({ verdict, p, q, tv, entropy, luck }, status) {
+  const judged = verdict === KEPT || verdict === CORRECTED;
+  return [
+    ["ratio p/q", judged ? number(p / q) : "–"],
+    ["luck u", luck === undefined || Number.isNaN(luck) ? "–" : number(luck)],
+    ["TV(p, q)", judged ? number(tv) : "–"],
+    [status === "pending" || status === "thrown" ? "entropy of q" : "entropy of p", number(entropy) + " nats"],
+  ];
+}
+
+function sentenceOf(facts, rule) {
+  const { verdict, drafted, standing, p, q, standingP, luck } = facts;
+  if (verdict === PENDING) return "The draft drew code " + drafted + " (q " + number(q) + "). It is not judged yet.";
+  if (verdict === BONUS) return "The target drew code " + standing + " itself (p " + number(standingP) + ").";
+  if (verdict !== KEPT && verdict !== CORRECTED) {
+    return "The draft drew code " + drafted + ". A coarser scale was corrected, so this guess is thrown away.";
+  }
+  const kept = verdict === KEPT;
+  if (rule === "coupled") {
+    return kept ? "With the same luck draft and target both draw code " + drafted + ". It is kept."
+      : "With the same luck the draft drew code " + drafted + " (q " + number(q) + ") and the target code " + standing
+        + " (p " + number(standingP) + "). The target's stands.";
+  }
+  if (rule === "greedy") {
+    return kept ? "Code " + drafted + " is the target's likeliest too. It is kept."
+      : "The draft's likeliest code is " + drafted + ", the target's is " + standing + ". The target's stands.";
+  }
+  if (luck !== undefined && !Number.isNaN(luck)) {
+    const test = "u " + number(luck) + (kept ? " is below " : " is not below ") + "p/q " + number(p / q);
+    return kept ? "Code " + drafted + " is kept: " + test + "."
+      : "Code " + drafted + " goes: " + test + ". Code " + standing + " is redrawn from where p exceeds q.";
+  }
+  return kept ? "Code " + drafted + " is kept." : "Code " + standing + " stands in place of " + drafted + ".";
+}
+
+// Three digits that matter, without exponents for what people meet.
+export function number(value) {
+  if (value === undefined || value === null || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return "∞";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1000) return Math.round(value).toLocaleString("en");
+  if (size < 0.0005) return value.toExponential(1).replace("e-", "e−");
+  return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(2)
+    : value.toFixed(3);
+}
+
+const VERDICT_CLASS = { [KEPT]: "kept", [CORRECTED]: "corrected", [BONUS]: "bonus" };
+
+// Write the facts into the card. `part(name)` finds its elements.
+export function showReadout(part, view) {
+  const { state, store, selection } = view;
+  const token = selection.token;
+  const facts = token && store.count ? tokenFacts(state, store.header, token) : null;
+  part("readout-intro").hidden = !!facts;
+  part("readout-facts").hidden = !facts;
+  if (!facts) {
+    part("intro-start").hidden = store.count > 0;
+    part("intro-point").hidden = store.count === 0;
+    return;
+  }
+  // Said aloud when chosen, not while the pointer passes over tokens.
+  part("readout-facts").setAttribute("aria-live", selection.hovered ? "off" : "polite");
+  write(part("readout-title"), facts.title);
+  [0, 1].forEach((i) => showCode(part("code-" + i), facts.codes[i]));
+  part("codes").hidden = !facts.codes.length;
+  part("numbers").hidden = !facts.numbers.length;
+  facts.numbers.forEach(([name, value], i) => {
+    write(part("number-name-" + i), name);
+    write(part("number-value-" + i), value);
+  });
+  const verdict = part("verdict");
+  write(verdict, facts.sentence);
+  verdict.className = "verdict " + (VERDICT_CLASS[facts.verdict] || "");
+}
+
+function showCode(row, code) {
+  row.hidden = !code;
+  if (!code) return;
+  row.classList.toggle("gone", !!code.gone);
+  write(row.querySelector(".code"), String(code.code));
+  write(row.querySelector(".role"), code.role);
+  showBar(row.querySelector(".bar-p"), row.querySelector(".value-p"), code.p);
+  showBar(row.querySelector(".bar-q"), row.querySelector(".value-q"), code.q);
+}
+
+function showBar(bar, value, probability) {
+  bar.style.width = 100 * (probability || 0) + "%";
+  write(value, probability === undefined ? "–" : number(probability));
+}
+
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

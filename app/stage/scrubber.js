@@ -1,0 +1,49 @@
+// The slider over all events: one tick an event, coloured by kind, and the cursor.
+
+import { roundedBox } from "./surface.js";
+
+const EDGE = 9; // half the knob, so that it is never cut
+
+export function eventAt(x, width, count) {
+  if (count < 2) return 0;
+  return Math.min(count - 1, Math.max(0, Math.round(((x - EDGE) / (width - 2 * EDGE)) * (count - 1))));
+}
+
+export function drawScrubber(context, width, height, { store, clock, theme }) {
+  const middle = height / 2;
+  context.fillStyle = theme.line;
+  roundedBox(context, EDGE, middle - 1.5, width - 2 * EDGE, 3, 1.5);
+  context.fill();
+  if (!store.count) return;
+  const place = (index) => EDGE + (store.count < 2 ? 0 : (index / (store.count - 1)) * (width - 2 * EDGE));
+  const thick = Math.max(2, Math.min(7, (width - 2 * EDGE) / store.count - 2));
+  store.frames.forEach((frame, index) => {
+    const { colour, tall } = tick(frame, index, store, theme);
+    const length = height * tall;
+    context.globalAlpha = index <= clock.cursor ? 1 : 0.45;
+    context.fillStyle = colour;
+    roundedBox(context, place(index) - thick / 2, middle - length / 2, thick, length, 2);
+    context.fill();
+  });
+  context.globalAlpha = 1;
+  const x = place(clock.cursor);
+  context.fillStyle = theme.ink;
+  roundedBox(context, x - 1, 1, 2, height - 2, 1);
+  context.fill();
+  context.beginPath();
+  context.arc(x, middle, 6.5, 0, 2 * Math.PI);
+  context.fill();
+  context.strokeStyle = theme.card;
+  context.lineWidth = 2;
+  context.stroke();
+}
+
+function tick(frame, index, store, theme) {
+  if (frame.kind === "drafted") return { colour: theme.pending, tall: 0.34 };
+  if (frame.kind === "target_call") return { colour: theme.ink, tall: 0.78 };
+  if (frame.kind === "bonus") return { colour: theme.bonus, tall: 0.56 };
+  if (frame.kind === "judged") {
+    return { colour: store.isRejection(index) ? theme.corrected : theme.kept, tall: 0.56 };
+  }
+  return { colour: theme.faint, tall: 0.2 };
+}

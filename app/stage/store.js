@@ -1,0 +1,97 @@
+// The run that the page holds: header, frames, one state an event, pictures. Frames may come twice, in pieces, or only
+// as a count (an unopened tab sees just the newest value): what is missing is asked for by number.
+
+import { VERSION, decodeFrame } from "./frames.js";
+import { emptyState, fold } from "./fold.js";
+
+export class Store {
+  // ask(run, first, stop): a promise of { frames } or { notice }. changed(): called after every change.
+  constructor(idle, ask, changed) {
+    this.idle = idle;
+    this.ask = ask;
+    this.changed = changed;
+    this.begin(idle);
+  }
+
+  begin(header) {
+    this.header = header;
+    this.frames = [];
+    this.states = [];
+    this.pictures = new Map();
+    this.empty = emptyState(header);
+    this.baseline = null;
+    this.finished = false;
+    this.busy = false;
+    this.notice = null;
+  }
+
+  get count() {
+    return this.states.length;
+  }
+
+  stateAt(index) {
+    return index < 0 ? this.empty : this.states[index];
+  }
+
+  // Take in a value of the component; returns whether it began another run.
+  async receive(payload) {
+    this.notice = payload.notice;
+    if (payload.keep) {
+      this.changed();
+      return;
+    }
+    const header = payload.header || this.idle;
+    if (header.version !== VERSION) {
+      this.notice = "The server speaks another version: reload the page.";
+      this.changed();
+      return;
+    }
+    if (header.run !== this.header.run) this.begin(header);
+    this.notice = payload.notice;
+    this.busy = payload.busy;
+    await this.fill(header.run, payload.first);
+    if (header.run !== this.header.run) return; // another run began while we asked
+    payload.frames.forEach((frame) => this.add(frame));
+    this.finished = payload.finished;
+    this.baseline = payload.baseline;
+    this.changed();
+  }
+
+  async fill(run, stop) {
+    while (this.header.run === run && this.count < stop) {
+      const answer = await this.ask(run, this.count, stop);
+      if (!answer.frames || !answer.frames.length) {
+        this.notice = answer.notice || "Some frames of this run are gone: press Generate again.";
+        return;
+      }
+      answer.frames.forEach((frame) => this.add(frame));
+    }
+  }
+
+  add(frame) {
+    if (frame.index !== this.count) return; // known already, or out of reach
+    const decoded = decodeFrame(frame);
+    this.frames.push(decoded);
+    this.states.push(fold(this.stateAt(this.count - 1), decoded));
+    if (frame.picture) this.load(frame.index, frame.picture);
+  }
+
+  load(index, url) {
+    const image = new Image();
+    image.onload = () => this.changed();
+    image.src = url;
+    this.pictures.set(index, image);
+  }
+
+  // The picture of an event, or null while it is decoded.
+  picture(index) {
+    const image = index === null ? null : this.pictures.get(index);
+    return image && image.complete && image.naturalWidth ? image : null;
+  }
+
+  // A rejection: an event in which at least one token was corrected.
+  isRejection(index) {
+    const frame = this.frames[index];
+    return frame.kind === "judged" && frame.kept.includes(0);
+  }
+}

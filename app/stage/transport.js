@@ -1,0 +1,56 @@
+// Buttons and keys: what each one does to the cursor. Nothing here draws.
+
+const KEYS = {
+  ArrowLeft: "back", ArrowRight: "forward", " ": "play", Home: "first", End: "last", "[": "previousRejection",
+  "]": "nextRejection", "?": "help", g: "generate", Escape: "letGo",
+};
+
+// actions: a function for each name above, and "speed".
+export function wireTransport(element, actions) {
+  element.querySelectorAll("[data-do]").forEach((button) => {
+    button.addEventListener("click", () => actions[button.dataset.do]());
+  });
+  const onKey = (event) => {
+    if (!element.isConnected) {
+      document.removeEventListener("keydown", onKey);
+      return;
+    }
+    const action = KEYS[event.key];
+    if (!action || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (isTyping(event.target) || element.offsetParent === null) return;
+    if (event.key === " " && event.target.closest("button, a, summary, [role=button], [role=tab]")) return;
+    if (element.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    actions[action]();
+  };
+  document.addEventListener("keydown", onKey);
+}
+
+// Keys belong to whatever takes text or has arrows of its own.
+function isTyping(target) {
+  return target instanceof Element
+    && target.closest("input, textarea, select, [contenteditable=true], [role=listbox], [role=tab]") !== null;
+}
+
+export function showTransport(part, { store, clock, state }, changed) {
+  const where = part("where");
+  const text = store.count ? "event " + (clock.cursor + 1) + " of " + store.count + (store.finished ? "" : " …")
+    : "no run yet";
+  if (where.textContent !== text) where.textContent = text;
+  part("speed").textContent = (clock.speed === 0.5 ? "½" : clock.speed) + "×";
+  part("play").classList.toggle("playing", clock.playing);
+  part("play").setAttribute("aria-label", clock.playing ? "Pause" : "Play");
+  part("run-note").textContent = changed ? "settings changed: Generate or Step starts a new run" : runNote(store);
+  part("run-note").classList.toggle("changed", changed);
+  const scrubber = part("scrubber");
+  scrubber.setAttribute("aria-valuemin", store.count ? 1 : 0);
+  scrubber.setAttribute("aria-valuemax", store.count);
+  scrubber.setAttribute("aria-valuenow", clock.cursor + 1);
+  scrubber.setAttribute("aria-valuetext", store.count ? text + ": " + state.sentence : text);
+}
+
+function runNote({ header }) {
+  if (!header.run) return "";
+  const { seed, rule, gamma } = header.settings;
+  return header.label + " · seed " + seed + " · " + rule + " · γ " + gamma;
+}

@@ -1,0 +1,44 @@
+// The canvases in words, for those who do not see them.
+
+import { write } from "./readout.js";
+
+export function describeViews(part, { state, store }) {
+  name(part("picture"), state.committedPicture === null ? "The picture: nothing is committed yet."
+    : "The picture after " + committed(state) + " of " + store.header.sides.length + " scales, world "
+      + store.header.label + ".");
+  name(part("pyramid"), "Pyramid. " + state.scales.map((record, scale) => scaleWords(record, scale, store)).join(" ")
+    + " Arrow keys choose a token.");
+  name(part("mask"), maskWords(state));
+  name(part("caches"), "Draft cache: " + state.draftCache.held + " scales. Target cache: " + state.targetCache.held
+    + " scales.");
+  name(part("rounds"), state.bars.length + " forwards so far, " + state.call + " of them by the target.");
+  write(part("mask-title"), maskTitle(state));
+}
+
+function name(canvas, text) {
+  if (canvas.getAttribute("aria-label") !== text) canvas.setAttribute("aria-label", text);
+}
+
+function committed(state) {
+  return state.scales.filter((record) => record.status === "judged" || record.status === "bonus").length;
+}
+
+function scaleWords(record, scale, { header }) {
+  const total = header.sides[scale] ** 2;
+  const told = { empty: "to come", pending: "guessed", judged: record.kept + " of " + total + " tokens kept",
+    bonus: "drawn by the target", thrown: "thrown away" };
+  return "Scale " + (scale + 1) + ": " + told[record.status] + ".";
+}
+
+function maskTitle({ reading, call }) {
+  if (!reading) return "Attention";
+  return reading.model === "draft" ? "Attention of the draft" : "Attention of call " + call;
+}
+
+function maskWords({ reading }) {
+  if (!reading) return "Attention mask: every scale looks at itself and at coarser scales.";
+  const from = reading.start + 1, to = reading.stop;
+  const rows = from === to ? "scale " + from : "scales " + from + " to " + to;
+  return "Attention mask: the " + reading.model + " computes " + rows + "; "
+    + (reading.start ? "coarser scales come from its cache." : "nothing comes from its cache.");
+}

@@ -1,0 +1,167 @@
+"""The Scales tab: the controls on the left, the stage on the right, and who calls whom."""
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+
+import gradio as gr
+from PIL import Image
+
+from app.session import Payload, Visit, Visits, new_visit
+from app.stage import build_stage
+from sdvar_core import DRAFT_LENGTHS, RULES, Pair, Request, Rule, SDVARError, Trace, generate
+
+ORDER = ("label", "seed", "rule", "gamma", "draft_length", "guidance", "temperature", "top_k", "top_p")
+MODELS = {"concurrency_id": "models", "concurrency_limit": 1}
+FORGET_AFTER = 3600  # seconds without an event
+NOTES = {
+    "gamma": "The draft guesses this many scales, then one target call checks them. 0: the target alone.",
+    "guidance": "How strongly the world's name pulls. 0: the name is not used.",
+    "temperature": "Below 1 likely codes get likelier; above 1 the draw is wilder.",
+    "top-k": "Draw among the k likeliest codes only. 0: all codes.",
+    "top-p": "Draw among the likeliest codes that together have this share. 1: all.",
+}
+ROLL = "() => Math.floor(Math.random() * 100000)"
+TELL_STAGE = "(...settings) => { if (window.sdvar) window.sdvar.settings(settings); }"
+
+
+def build_scales(visits: Visits) -> None:
+    """Lay out the tab inside the current Blocks and wire it."""
+    visit = gr.State(None, time_to_live=FORGET_AFTER, delete_callback=lambda visit: visit and visits.forget(visit))
+    with gr.Row(elem_id="scales", equal_height=False):
+        with gr.Column(elem_id="rail", min_width=248, scale=0):
+            settings = _controls(visits.pair)
+            with gr.Column(elem_id="actions"):
+                buttons = _buttons()
+        with gr.Column(elem_id="stage-column", min_width=320, scale=1):
+            stage = build_stage(visits.pair, list(ORDER), visits.frames)
+    _wire(visits, visit, list(settings.values()), buttons, stage)
+
+
+def _controls(pair: Pair) -> dict[str, gr.components.Component]:
+    """One control a setting, in the order of ``ORDER``."""
+    defaults, names = Request(), list(pair.class_names)
+    world = gr.Radio(names, value=names[0], label="World", info="What the picture shows.", elem_id="world")
+    with gr.Row(elem_id="seed-row"):
+        seed = gr.Number(7, label="Seed", info="All luck of a run comes from this number.", elem_id="seed")
+        roll = gr.Button("Roll a new seed", elem_id="roll", min_width=36, scale=0)
+    roll.click(None, None, seed, js=ROLL, api_visibility="private")
+    rule = gr.Dropdown(
+        [_named(rule) for rule in RULES.values()],
+        value=defaults.rule,
+        label="Rule",
+        info=RULES[defaults.rule].sentence,
+        elem_id="rule",
+        filterable=False,
+    )
+    rule.change(_rule_note, rule, rule, queue=False, show_progress="hidden", api_visibility="private")
+    gamma = _slider("gamma", "Scales guessed per call γ", (0, len(pair.schedule) - 1, 1), 3)
+    guidance = _slider("guidance", "Guidance", (0, 5, 0.1), defaults.guidance)
+    temperature = _slider("temperature", "Temperature", (0.1, 2, 0.05), defaults.temperature)
+    with gr.Accordion("Sampling and γ control", open=False, elem_id="sampling"):
+        said = " ".join(f"{one.name.capitalize()}: {one.sentence}" for one in DRAFT_LENGTHS.values())
+        length = gr.Dropdown(list(DRAFT_LENGTHS), value=defaults.draft_length, label="γ control", info=said,
+                             elem_id="draft-length", filterable=False)  # fmt: skip
+        top_k = _slider("top-k", "Top-k", (0, pair.codes, 1), defaults.top_k)
+        top_p = _slider("top-p", "Top-p", (0.05, 1, 0.05), defaults.top_p)
+    values = (world, seed, rule, gamma, length, guidance, temperature, top_k, top_p)
+    for control in values:
+        # Gradio's own range checks would answer first: Request answers wrong values with one sentence of ours.
+        control.preprocess = lambda value: value
+    return dict(zip(ORDER, values, strict=True))
+
+
+def _slider(name: str, label: str, bounds: tuple[float, float, float], value: float) -> gr.Slider:
+    least, most, step = bounds
+    return gr.Slider(least, most, value=value, step=step, label=label, info=NOTES[name], elem_id=name, buttons=[])
+
+
+def _named(rule: Rule) -> tuple[str, str]:
+    return (f"{rule.name} · exact" if rule.exact else rule.name, rule.name)
+
+
+def _rule_note(name: str) -> dict:
+    return gr.update(info=RULES[name].sentence) if name in RULES else gr.skip()
+
+
+def _buttons() -> dict[str, gr.Button]:
+    generate_button = gr.Button("Generate", variant="primary", elem_id="generate")
+    with gr.Row(elem_id="small-buttons"):
+        step = gr.Button("Step", elem_id="step", min_width=60)
+        stop = gr.Button("Stop", elem_id="stop", min_width=60)
+        reset = gr.Button("Reset", elem_id="reset", min_width=60)
+    return {"generate": generate_button, "step": step, "stop": stop, "reset": reset}
+
+
+def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage: gr.HTML) -> None:
+    def run(visit: Visit | None, *values) -> Iterator[tuple[Payload, Visit]]:
+        yield from visits.generate(visit or new_visit(), _as_settings(values))
+
+    def step(visit: Visit | None, *values) -> Iterator[tuple[Payload, Visit]]:
+        yield from visits.step(visit or new_visit(), _as_settings(values))
+
+    def forward(visit: Visit | None) -> Iterator[tuple[Payload, Visit]]:
+        yield from visits.forward(visit or new_visit())
+
+    def stop(visit: Visit | None) -> None:
+        visits.stop(visit or new_visit())
+
+    def reset(visit: Visit | None) -> tuple[Payload, Visit]:
+        return visits.reset(visit or new_visit())
+
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    outputs = [stage, visit]
+    for asked in (buttons["generate"].click, stage.generate):
+        asked(run, [visit, *settings], outputs, **MODELS, **private)
+    buttons["step"].click(step, [visit, *settings], outputs, **MODELS, **private)
+    stage.forward(forward, visit, outputs, **MODELS, **private)
+    buttons["stop"].click(stop, visit, None, queue=False, **private)
+    buttons["reset"].click(reset, visit, outputs, queue=False, **private)
+    for control in settings:
+        control.change(None, settings, None, js=TELL_STAGE, api_visibility="private")
+
+
+def _as_settings(values: tuple) -> dict:
+    return dict(zip(ORDER, values, strict=True))
+
+
+def generate_endpoint(visits: Visits) -> Callable[..., dict]:
+    """The function behind the named endpoint ``/generate``."""
+
+    def generate_picture(
+        world: str,
+        seed: int = 0,
+        gamma: int = 2,
+        rule: str = "coupled",
+        draft_length: str = "fixed",
+        guidance: float = 1.5,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+    ) -> dict:
+        """Decode one picture: a PNG data URL and the numbers of its run. World is a name or an index."""
+        values = (world, seed, rule, gamma, draft_length, guidance, temperature, top_k, top_p)
+        try:
+            return _answer(generate(visits.pair, Request(**_as_settings(values))))
+        except SDVARError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return generate_picture
+
+
+def _answer(trace: Trace) -> dict:
+    buffer = io.BytesIO()
+    Image.fromarray(trace.pictures[0]).save(buffer, "PNG")
+    return {
+        "picture": "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"),
+        "target_calls": trace.target_calls,
+        "baseline_calls": trace.baseline_calls,
+        "call_reduction": trace.call_reduction,
+        "draft_calls": trace.draft_calls,
+        "kept": trace.kept,
+        "judged": trace.judged,
+        "acceptance_rate": trace.acceptance_rate,
+        "draft_seconds": trace.draft_seconds,
+        "target_seconds": trace.target_seconds,
+        "tokens": [tokens[0].tolist() for tokens in trace.tokens],
+    }

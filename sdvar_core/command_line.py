@@ -1,0 +1,51 @@
+"""What the measuring commands have in common: which pair, which sampling settings, how many threads."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sdvar_core.checkpoints import check_fit, load_model
+from sdvar_core.presets import PAIRS
+from sdvar_core.speculative.pair import Pair
+
+SAMPLING = {"guidance": 1.5, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+
+
+def count(text: str) -> int:
+    """An argument that is a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, found {number}")
+    return number
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--pair`` and the folders that replace its parts, the sampling settings, and ``--threads``."""
+    parser.add_argument("--pair", choices=sorted(PAIRS), default=next(iter(PAIRS)))
+    for part in ("draft", "target", "tokenizer"):
+        parser.add_argument(f"--{part}-dir", type=Path, help=f"a checkpoint folder instead of the pair's {part}")
+    for name, value in SAMPLING.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: as torch finds them)")
+
+
+def sampling_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The sampling settings as fields of a Request."""
+    return {name: getattr(options, name) for name in SAMPLING}
+
+
+def pair_of(options: argparse.Namespace) -> Pair:
+    """The pair that the options name, with its parts replaced; CheckpointError if they do not fit together."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    preset = PAIRS[options.pair]
+    folders = {part: getattr(options, f"{part}_dir") for part in ("draft", "target", "tokenizer")}
+    preset = replace(preset, **{part: folder for part, folder in folders.items() if folder is not None})
+    draft, target = load_model(preset.draft, "var"), load_model(preset.target, "var")
+    tokenizer = load_model(preset.tokenizer, "vqvae")
+    check_fit(draft, target, tokenizer, len(preset.class_names))
+    schedule, codes = tokenizer.config.schedule, tokenizer.config.codes
+    return Pair(preset.name, draft, target, tokenizer, schedule, codes, preset.class_names)

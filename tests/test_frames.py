@@ -1,0 +1,162 @@
+"""Frames say what the trace says: numbers bit for bit, counters at every event, and one sentence each."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.frames import VERSION, baseline, counters, frame, header, picture_url
+from sdvar_core import Bonus, Drafted, Judged, Request, RoundEnd, TargetCall, Trace, generate
+from tests.fakes import fake_pair, own_draft_pair
+
+SIDES = (1, 2, 3, 4, 5, 6)
+
+
+def run(pair=None, **settings):
+    pair = fake_pair(SIDES) if pair is None else pair
+    return generate(pair, label="paper", seed=3, **settings)
+
+
+def prefixes(trace):
+    for length in range(1, len(trace.events) + 1):
+        yield Trace(trace.pair, trace.request, trace.schedule, trace.codes, trace.events[:length])
+
+
+def frames_of(trace):
+    return [frame(prefix, None, 0.25) for prefix in prefixes(trace)]
+
+
+def unpacked(text, dtype):
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+@pytest.mark.parametrize("rule", ["coupled", "token", "greedy"])
+@pytest.mark.parametrize("gamma", [0, 1, 3])
+def test_counters_are_the_properties_of_the_trace_so_far(rule, gamma):
+    trace = run(rule=rule, gamma=gamma)
+    for prefix, shown in zip(prefixes(trace), frames_of(trace), strict=True):
+        assert shown["counters"] == {
+            "target_calls": prefix.target_calls,
+            "draft_calls": prefix.draft_calls,
+            "committed": prefix.committed,
+            "call_reduction": prefix.call_reduction,
+            "kept": prefix.kept,
+            "judged": prefix.judged,
+            "corrected": prefix.corrected,
+            "drafted": prefix.drafted,
+            "bonus": prefix.bonus,
+            "draft_ms": 1000 * prefix.draft_seconds,
+            "target_ms": 1000 * prefix.target_seconds,
+            "decoder_ms": 250.0,
+        }
+
+
+@pytest.mark.parametrize("rule", ["coupled", "token"])
+def test_arrays_come_through_bit_for_bit(rule):
+    trace = run(rule=rule, gamma=3)
+    for event, shown in zip(trace.events, frames_of(trace), strict=True):
+        if isinstance(event, Drafted | Judged | Bonus):
+            np.testing.assert_array_equal(unpacked(shown["tokens"], "<u2"), event.tokens[0])
+            np.testing.assert_array_equal(unpacked(shown["entropy"], "<f4"), event.entropy[0])
+        if isinstance(event, Drafted | Bonus):
+            np.testing.assert_array_equal(unpacked(shown["probability"], "<f4"), event.probability[0])
+        if isinstance(event, Judged):
+            kept = np.unpackbits(unpacked(shown["kept"], np.uint8))[: event.kept.size]
+            np.testing.assert_array_equal(kept.astype(bool), event.kept[0])
+            for name in ("target_probability", "draft_probability", "standing_probability", "total_variation", "luck"):
+                np.testing.assert_array_equal(unpacked(shown[name], "<f4"), getattr(event, name)[0])
+            np.testing.assert_array_equal(unpacked(shown["drafted"], "<u2"), event.drafted[0])
+            assert shown["passed"] is bool(event.passed[0])
+        if isinstance(event, TargetCall):
+            assert (shown["number"], shown["start"], shown["stop"]) == (event.number, event.start, event.stop)
+        if isinstance(event, RoundEnd):
+            assert tuple(shown["target_cache"]) == event.target_cache
+
+
+def test_frames_are_json_and_small_enough():
+    trace = run(gamma=5)
+    sizes = [len(json.dumps(shown)) for shown in frames_of(trace)]
+    assert max(sizes) < 50_000
+    assert sum(sizes) < 400_000
+
+
+def test_a_whole_official_pyramid_stays_below_the_limits():
+    trace = generate(fake_pair((1, 2, 3, 4, 5, 6, 8, 10, 13, 16)), label=0, seed=1, gamma=9)
+    sizes = [len(json.dumps(shown)) for shown in frames_of(trace)]
+    assert max(sizes) < 50_000
+    assert sum(sizes) < 400_000
+
+
+def test_header_names_the_run_and_its_settings():
+    pair, request = fake_pair(), Request(label="rock", seed=9, gamma=1, rule="token")
+    shown = header("visitor.1", pair.name, pair.schedule, pair.codes, request, "rock")
+    assert json.loads(json.dumps(shown)) == {
+        "version": VERSION,
+        "run": "visitor.1",
+        "pair": "fake",
+        "sides": [1, 2, 3, 4],
+        "codes": 5,
+        "label": "rock",
+        "settings": {"label": "rock", "seed": 9, "gamma": 1, "rule": "token", "draft_length": "fixed",
+                     "guidance": 1.5, "temperature": 1.0, "top_k": 0, "top_p": 1.0},
+        "exact": True,
+        "baseline_calls": 4,
+    }  # fmt: skip
+
+
+def test_picture_is_a_webp_of_the_same_size():
+    picture = np.zeros((128, 128, 3), np.uint8)
+    picture[:, 64:] = 255
+    url = picture_url(picture)
+    decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/webp;base64,")))))
+    assert decoded.shape == picture.shape
+    assert abs(decoded.astype(int) - picture.astype(int)).mean() < 2
+
+
+def test_baseline_of_a_coupled_run_is_equal():
+    shown = baseline(run(gamma=2), run(gamma=0))
+    assert (shown["equal"], shown["differing"], shown["psnr"]) == (True, 0, None)
+    assert len(shown["milliseconds"]) == len(SIDES)
+    assert shown["sentence"].startswith("Models ran ")
+    assert baseline(run(gamma=0), run(gamma=0))["sentence"] == ""
+
+
+def test_baseline_tells_how_far_another_picture_is():
+    trace, alone = run(gamma=2, rule="token"), run(gamma=0, rule="token")
+    shown = baseline(trace, alone)
+    assert shown["differing"] == trace.differing_tokens(alone) > 0
+    assert not shown["equal"]
+    assert 0 < shown["psnr"] < 60
+
+
+def test_counters_of_an_empty_trace_are_zero():
+    trace = run()
+    empty = Trace(trace.pair, trace.request, trace.schedule, trace.codes, ())
+    assert set(counters(empty, 0.0).values()) == {0}
+
+
+def test_sentences_of_a_run_in_which_all_passes():
+    sentences = [shown["sentence"] for shown in frames_of(run(own_draft_pair(), gamma=2))]
+    assert sentences == [
+        "The draft guesses scale 1: 1 token.",
+        "The draft guesses scale 2: 4 tokens.",
+        "Call 1 checks scales 1 and 2 at once; if all pass, scale 3 comes free.",
+        "Scale 1 keeps its only token.",
+        "Scale 2 keeps all of its 4 tokens.",
+        "Every guess passed, so the same call also gives scale 3 for free.",
+        "Round 1 ends: 3 scales of 4 final; both caches stay as they are.",
+        "Call 2 reads scale 4: the target draws it alone.",
+        "The target draws scale 4 itself: 16 tokens.",
+        "The picture is finished: 2 target calls; the target alone needs 4.",
+    ]
+
+
+def test_sentences_tell_corrections_rollback_and_catching_up():
+    runs = [generate(fake_pair(SIDES), label=0, seed=seed, gamma=2) for seed in range(4)]
+    runs.append(run(own_draft_pair(SIDES), gamma=1))
+    sentences = " ".join(shown["sentence"] for trace in runs for shown in frames_of(trace))
+    for words in ("thrown away.", "corrected", "roll back.", "reads scale 2, which its cache misses, and guesses"):
+        assert words in sentences

@@ -1,0 +1,408 @@
+"""The page in a real browser, on the embedded pair: what a visitor sees is what the trace says."""
+
+import asyncio
+import time
+import warnings
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import sdvar_core as sd
+from app.page import build_page, launch_options
+
+pytestmark = [
+    pytest.mark.browser,
+    # Gradio and its server are not ours to mend.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox", "--disable-background-networking"]}
+WORLD, OTHER_WORLD = 0, 2
+SIZES = [(1440, 900), (1366, 768), (1024, 768), (390, 844)]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return sd.load_pair("tiny-worlds")
+
+
+class SlowTarget:
+    """A target whose every call takes a while, so that there is time to press Stop."""
+
+    def __init__(self, model):
+        self.model, self.classes = model, getattr(model, "classes", None)
+
+    def condition(self, labels):
+        return self.model.condition(labels)
+
+    def new_cache(self, batch):
+        return self.model.new_cache(batch)
+
+    def __call__(self, *arguments):
+        time.sleep(0.3)
+        return self.model(*arguments)
+
+
+@contextmanager
+def served(pair):
+    page = build_page(lambda: pair)
+    page.visits.warm_up()  # as app.py does: the first run is slower
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _, url, _ = page.launch(**launch_options(), prevent_thread_lock=True, server_name="127.0.0.1")
+    yield url
+    page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def address(pair):
+    with served(pair) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**CHROMIUM)
+        yield browser
+        browser.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Opens the page as a fresh visitor; afterwards nothing may have left the machine or been complained about."""
+    contexts, complaints, strangers = [], [], []
+
+    def opened(width=1440, height=900, theme="light"):
+        context = browser.new_context(viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: strangers.append(r.url) if not is_ours(r.url, address) else None)
+        page.goto(f"{address}?__theme={theme}")
+        page.wait_for_selector(".stage[data-ready=true]")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert strangers == []
+
+
+@pytest.fixture
+def visitor(open_page):
+    return open_page()
+
+
+def is_ours(url, address):
+    return url.startswith((address, "data:", "blob:"))
+
+
+def generate(page):
+    before = page.evaluate("sdvar.header.run")
+    page.click("#generate")
+    page.wait_for_function(
+        "run => sdvar.header.run !== run && sdvar.finished && sdvar.baseline && sdvar.cursor === sdvar.count - 1",
+        arg=before,
+        timeout=20_000,
+    )
+
+
+def choose(page, pair, world, gamma, seed=None):
+    page.locator("#world .wrap label").nth(world).click()
+    page.fill("#gamma input[type=number]", str(gamma))
+    page.press("#gamma input[type=number]", "Enter")
+    if seed is not None:
+        page.fill("#seed input", str(seed))
+        page.press("#seed input", "Tab")
+
+
+def shown(page, name):
+    return page.inner_text(f'[data-part="count-{name}"]')
+
+
+def drawn(page):
+    """Wait until what was asked for is on the screen."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def go_to(page, index):
+    page.evaluate("index => sdvar.goTo(index)", index)
+    drawn(page)
+
+
+def verdicts(page):
+    return page.evaluate("sdvar.state.scales.map(s => s.verdicts ? Array.from(s.verdicts) : null)")
+
+
+def final_event(trace, scale):
+    return [e for e in trace.events if isinstance(e, sd.Judged | sd.Bonus) and e.scale == scale][-1]
+
+
+def expected_verdicts(trace, scales):
+    """As fold.js counts: 2 kept, 3 corrected, 4 bonus."""
+    result = []
+    for scale in range(scales):
+        event = final_event(trace, scale)
+        kept = event.kept[0] if isinstance(event, sd.Judged) else None
+        result.append([4] * event.tokens.size if kept is None else np.where(kept, 2, 3).tolist())
+    return result
+
+
+def so_far(trace, index):
+    return sd.Trace(trace.pair, trace.request, trace.schedule, trace.codes, trace.events[: index + 1])
+
+
+def assert_counters(page, trace, index):
+    part = so_far(trace, index)
+    assert shown(page, "calls") == str(part.target_calls)
+    assert shown(page, "scales") == f"{part.committed} of {len(part.schedule)}"
+    assert shown(page, "kept") == (f"{part.kept} of {part.judged}" if part.judged else "–")
+    reduction = shown(page, "reduction")
+    assert float(reduction.removesuffix(" ×").replace("–", "0")) == pytest.approx(part.call_reduction, abs=0.0051)
+
+
+def test_an_empty_page_says_what_it_is(visitor, pair):
+    assert visitor.title() == "SDVAR"
+    assert "draft" in visitor.inner_text('[data-part="intro-start"]')
+    assert shown(visitor, "of") == f"of {len(pair.schedule)} target-only"
+    assert visitor.evaluate("sdvar.cursor") == -1
+
+
+def test_generate_shows_the_run_of_these_settings(visitor, pair):
+    generate(visitor)
+    trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
+    assert visitor.evaluate("sdvar.count") == len(trace.events)
+    assert verdicts(visitor) == expected_verdicts(trace, len(pair.schedule))
+    tokens = visitor.evaluate("sdvar.state.scales.map(s => Array.from(s.tokens))")
+    assert tokens == [entry[0].tolist() for entry in trace.tokens]
+    for index in range(len(trace.events)):
+        go_to(visitor, index)
+        assert_counters(visitor, trace, index)
+    assert shown(visitor, "against") == "identical"
+
+
+def test_heatmaps_have_the_colours_of_the_verdicts(visitor, pair):
+    generate(visitor)
+    trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
+    colours = visitor.evaluate(
+        "Object.fromEntries(['kept', 'bonus-soft'].map(n => [n, getComputedStyle(document.body)"
+        ".getPropertyValue('--sd-' + n).trim()]))"
+    )
+    wanted = {2: colours["kept"], 4: colours["bonus-soft"]}
+    for scale, row in enumerate(expected_verdicts(trace, len(pair.schedule))):
+        for index in (0, len(row) // 2, len(row) - 1):
+            colour = visitor.evaluate("([s, i]) => sdvar.cell(s, i).colour", [scale, index])
+            assert ("#" + "".join(f"{part:02x}" for part in colour) == wanted.get(row[index])) == (row[index] != 3)
+
+
+def test_stepping_goes_event_by_event_and_back_and_scrubs_without_asking(visitor, pair):
+    choose(visitor, pair, OTHER_WORLD, gamma=2, seed=11)
+    trace = sd.generate(pair, label=OTHER_WORLD, seed=11, gamma=2)
+    for index in range(len(trace.events)):
+        visitor.click("#step")
+        visitor.wait_for_function("n => sdvar.count === n && sdvar.cursor === n - 1", arg=index + 1)
+        if index % 4 == 0:
+            go_to(visitor, index)
+            assert_counters(visitor, trace, index)
+    visitor.wait_for_function("sdvar.finished && sdvar.baseline")
+    asked = []
+    visitor.on("request", lambda request: asked.append(request.url))
+    visitor.keyboard.press("Home")
+    assert visitor.evaluate("sdvar.cursor") == 0
+    box = visitor.locator('[data-part="scrubber"]').bounding_box()
+    middle = box["y"] + box["height"] / 2
+    visitor.mouse.move(box["x"] + 10, middle)
+    visitor.mouse.down()
+    for share in np.linspace(0, 1, 30):
+        visitor.mouse.move(box["x"] + 10 + share * (box["width"] - 20), middle)
+    visitor.mouse.up()
+    assert visitor.evaluate("sdvar.cursor") == len(trace.events) - 1
+    visitor.keyboard.press("ArrowLeft")
+    assert visitor.evaluate("sdvar.cursor") == len(trace.events) - 2
+    visitor.wait_for_timeout(100)
+    go_to(visitor, len(trace.events) - 2)
+    assert_counters(visitor, trace, len(trace.events) - 2)
+    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == []
+
+
+def test_forward_at_the_end_asks_for_one_event(visitor):
+    visitor.click("#step")
+    visitor.wait_for_function("sdvar.count === 1")
+    visitor.mouse.click(700, 880)
+    for count in (2, 3, 4):
+        visitor.keyboard.press("ArrowRight")
+        visitor.wait_for_function("n => sdvar.count === n && sdvar.cursor === n - 1", arg=count)
+
+
+def test_rejections_are_found_by_key(visitor, pair):
+    generate(visitor)
+    trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
+    rejections = [i for i, event in enumerate(trace.events) if isinstance(event, sd.Judged) and not event.kept.all()]
+    visitor.keyboard.press("Home")
+    for index in rejections:
+        visitor.keyboard.press("]")
+        assert visitor.evaluate("sdvar.cursor") == index
+    for index in rejections[-2::-1]:
+        visitor.keyboard.press("[")
+        assert visitor.evaluate("sdvar.cursor") == index
+
+
+def test_playing_moves_and_pauses(visitor):
+    generate(visitor)
+    visitor.keyboard.press("Home")
+    visitor.mouse.click(700, 880)
+    visitor.keyboard.press(" ")
+    visitor.wait_for_function("sdvar.cursor >= 2")
+    visitor.keyboard.press(" ")
+    assert not visitor.evaluate("sdvar.playing")
+
+
+def test_keys_are_left_alone_while_typing(visitor):
+    generate(visitor)
+    last = visitor.evaluate("sdvar.cursor")
+    visitor.click("#seed input")
+    visitor.keyboard.press("Home")
+    visitor.keyboard.press("ArrowLeft")
+    assert visitor.evaluate("sdvar.cursor") == last
+
+
+def test_a_token_is_chosen_by_mouse_and_by_keyboard(visitor, pair):
+    generate(visitor)
+    trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
+    judged = next(event for event in trace.of(sd.Judged) if event.scale >= 3)
+    place = visitor.evaluate("([s, i]) => sdvar.cell(s, i)", [judged.scale, 5])
+    visitor.mouse.click(place["x"], place["y"])
+    drawn(visitor)
+    side = trace.schedule.sides[judged.scale]
+    title = visitor.inner_text('[data-part="readout-title"]')
+    assert title == f"Token 6 of scale {judged.scale + 1} — row {5 // side + 1}, column {5 % side + 1}"
+    numbers = visitor.evaluate("(s => [s.p[5], s.q[5], s.tv[5]])(sdvar.state.scales[%d])" % judged.scale)
+    event = final_event(trace, judged.scale)
+    assert numbers == [float(event.target_probability[0, 5]), float(event.draft_probability[0, 5]),
+                       float(event.total_variation[0, 5])]  # fmt: skip
+    visitor.focus('[data-part="pyramid"]')
+    visitor.keyboard.press("ArrowRight")
+    assert visitor.evaluate("sdvar.selection") == {"scale": judged.scale, "index": 6}
+    visitor.keyboard.press("Escape")
+    visitor.mouse.move(5, 5)
+    assert visitor.evaluate("sdvar.selection") is None
+
+
+def test_a_wrong_seed_is_one_sentence_and_nothing_is_lost(visitor):
+    generate(visitor)
+    count = visitor.evaluate("sdvar.count")
+    visitor.fill("#seed input", "-1")
+    visitor.click("#generate")
+    visitor.wait_for_function("sdvar.notice")
+    assert "seed must be a whole number" in visitor.inner_text('[data-part="sentence"]')
+    assert visitor.evaluate("sdvar.count") == count
+    visitor.fill("#seed input", "8")
+    generate(visitor)
+    assert visitor.evaluate("sdvar.header.settings.seed") == 8
+
+
+def test_reset_empties_the_stage(visitor):
+    generate(visitor)
+    visitor.click("#reset")
+    visitor.wait_for_function("sdvar.count === 0")
+    visitor.wait_for_function("document.querySelector('[data-part=intro-start]').offsetParent !== null")
+
+
+def test_stop_ends_within_one_event_and_keeps_what_is_there(browser, pair):
+    with served(replace(pair, target=SlowTarget(pair.target))) as url:
+        page = browser.new_context().new_page()
+        page.goto(url)
+        page.wait_for_selector(".stage[data-ready=true]")
+        page.click("#generate")
+        page.wait_for_function("sdvar.count >= 4 && sdvar.busy")
+        page.click("#stop")
+        page.wait_for_function("!sdvar.busy", timeout=2000)
+        count = page.evaluate("sdvar.count")
+        assert not page.evaluate("sdvar.finished")
+        page.wait_for_timeout(700)
+        assert page.evaluate("sdvar.count") == count
+        page.click("#step")
+        page.wait_for_function("n => sdvar.count === n + 1", arg=count)
+        page.context.close()
+
+
+def test_two_visitors_have_their_own_runs(visitor, open_page):
+    generate(visitor)
+    other = open_page()
+    assert other.evaluate("sdvar.count") == 0
+    other.click("#step")
+    other.wait_for_function("sdvar.count === 1")
+    visitor.keyboard.press("Home")
+    assert visitor.evaluate("sdvar.finished")
+    assert visitor.evaluate("sdvar.header.run") != other.evaluate("sdvar.header.run")
+
+
+def test_the_first_event_comes_soon_and_the_run_within_seconds(visitor):
+    visitor.evaluate("window.clicked = performance.now()")
+    visitor.evaluate(
+        "new Promise(done => { const look = () => sdvar.cursor >= 0 ? done(window.firstEvent = performance.now()) "
+        ": setTimeout(look, 5); document.querySelector('#generate').click(); look(); })"
+    )
+    first = visitor.evaluate("window.firstEvent - window.clicked")
+    began = time.monotonic()
+    visitor.wait_for_function("sdvar.finished")
+    assert first < 1000
+    assert time.monotonic() - began < 3.0
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window_and_the_large_one_does_not_scroll(open_page, width, height, theme):
+    visitor = open_page(width, height, theme)
+    generate(visitor)
+    assert visitor.evaluate("document.documentElement.scrollWidth") <= width
+    if height == 900:
+        assert visitor.evaluate("document.documentElement.scrollHeight") <= height
+    cut = visitor.evaluate(
+        "[...document.querySelectorAll('#stage .card')].filter(c => c.scrollWidth > c.clientWidth + 1 || "
+        "c.scrollHeight > c.clientHeight + 1).map(c => c.getAttribute('aria-label'))"
+    )
+    assert cut == []
+
+
+def test_the_endpoint_gives_a_picture_and_numbers(address, pair):
+    client_module = pytest.importorskip("gradio_client")
+    client = client_module.Client(address, verbose=False)
+    answer = client.predict(world=pair.class_names[1], seed=4, gamma=2, api_name="/generate")
+    trace = sd.generate(pair, label=1, seed=4, gamma=2)
+    assert answer["target_calls"] == trace.target_calls
+    assert answer["tokens"] == [tokens[0].tolist() for tokens in trace.tokens]
+    assert answer["picture"].startswith("data:image/png;base64,")
+    endpoints = client.view_api(return_format="dict", print_info=False)
+    assert list(endpoints["named_endpoints"]) == ["/generate"]
+    assert endpoints["unnamed_endpoints"] == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"world": "atlantis"}, "atlantis"),
+        ({"seed": -1}, "seed"),
+        ({"gamma": -1}, "gamma"),
+        ({"gamma": 11}, "gamma"),
+        ({"gamma": "two"}, "gamma"),
+        ({"guidance": "NaN"}, "guidance"),
+        ({"top_p": 0}, "top_p"),
+        ({"temperature": 0}, "temperature"),
+        ({"temperature": -1}, "temperature"),
+    ],
+)
+def test_wrong_input_to_the_endpoint_is_one_sentence(address, settings, words):
+    client_module = pytest.importorskip("gradio_client")
+    client = client_module.Client(address, verbose=False)
+    with pytest.raises(Exception, match=words) as caught:
+        client.predict(**({"world": 0} | settings), api_name="/generate")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,207 @@
+"""Visitors and their runs: what is sent, what is kept apart, and what is computed again."""
+
+import json
+
+import numpy as np
+import pytest
+
+from app.session import MOST_FRAMES, Visit, Visits, new_visit
+from sdvar_core import Request, generate
+from tests.fakes import fake_pair
+
+SETTINGS = {"label": "paper", "seed": 5, "gamma": 2, "rule": "coupled", "draft_length": "fixed", "guidance": 1.5,
+            "temperature": 1.0, "top_k": 0, "top_p": 1.0}  # fmt: skip
+
+
+@pytest.fixture
+def visits():
+    return Visits(fake_pair)
+
+
+def gathered(values):
+    """The last visit and all frames of a list of (payload, visit), checked to be without gaps."""
+    frames, visit = [], None
+    for payload, visit in values:
+        assert payload["first"] == len(frames) or not payload["frames"]
+        frames.extend(payload["frames"])
+        assert payload["count"] == len(frames) == visit.count
+        json.dumps(payload)
+    return frames, visit
+
+
+def steps(visits, visit, number, settings=SETTINGS):
+    frames = []
+    for _ in range(number):
+        for payload, after in visits.step(visit, settings):
+            visit = after
+            frames.extend(payload["frames"])
+    return frames, visit
+
+
+def without_time(frames):
+    timed = {"milliseconds", "counters"}
+    return [{name: value for name, value in frame.items() if name not in timed} for frame in frames]
+
+
+def test_generate_sends_the_whole_run_and_then_the_comparison(visits):
+    values = list(visits.generate(new_visit(), SETTINGS))
+    frames, visit = gathered(values)
+    trace = generate(fake_pair(), Request(**SETTINGS))
+    assert len(frames) == len(trace.events)
+    assert frames[-1]["counters"]["target_calls"] == trace.target_calls
+    assert visit.request == trace.request
+    first, last = values[0][0], values[-1][0]
+    assert first["busy"]
+    assert first["count"] == 1, "the first event is sent at once"
+    assert not last["busy"]
+    assert last["finished"]
+    assert values[-2][0]["baseline"] is None, "the picture does not wait for the comparison"
+    assert last["baseline"]["equal"]
+    assert len({payload["sequence"] for payload, _ in values}) == len(values)
+
+
+def test_steps_make_the_same_run(visits):
+    frames, _ = gathered(visits.generate(new_visit(), SETTINGS))
+    stepped, visit = steps(visits, new_visit(), len(frames))
+    assert without_time(stepped) == without_time(frames)
+    (payload, _), *rest = visits.step(visit, SETTINGS)
+    assert "finished" in payload["notice"]
+    assert payload["frames"] == []
+    assert not rest
+
+
+def test_generate_goes_on_where_steps_stopped(visits):
+    stepped, visit = steps(visits, new_visit(), 4)
+    values = list(visits.generate(visit, SETTINGS))
+    assert values[0][0]["first"] == 4
+    assert values[0][0]["header"]["run"] == visit.name
+    whole, _ = gathered(visits.generate(new_visit(), SETTINGS))
+    rest = [frame for payload, _ in values for frame in payload["frames"]]
+    assert without_time(stepped + rest) == without_time(whole)
+
+
+def test_a_changed_setting_starts_a_new_run(visits):
+    _, visit = steps(visits, new_visit(), 3)
+    payload, after = next(visits.step(visit, SETTINGS | {"gamma": 1}))
+    assert (payload["first"], payload["count"]) == (0, 1)
+    assert after.name != visit.name
+
+
+def test_forward_goes_on_with_the_run_that_is_shown(visits):
+    _, visit = steps(visits, new_visit(), 3)
+    payload, after = next(visits.forward(visit))
+    assert (payload["first"], payload["count"]) == (3, 4)
+    assert after.name == visit.name
+    assert list(visits.forward(new_visit())) == []
+
+
+def test_generate_again_starts_anew(visits):
+    frames, visit = gathered(visits.generate(new_visit(), SETTINGS))
+    again, after = gathered(visits.generate(visit, SETTINGS))
+    assert without_time(again) == without_time(frames)
+    assert after.run == visit.run + 1
+
+
+def test_stop_keeps_what_is_there(visits):
+    values = visits.generate(new_visit(), SETTINGS)
+    payload, visit = next(values)
+    visits.stop(visit)
+    frames = payload["frames"] + [frame for payload, _ in values for frame in payload["frames"]]
+    assert len(frames) == 1, "the next event is not made"
+    more = list(visits.generate(visit, SETTINGS))
+    assert more[0][0]["first"] == 1
+    assert more[-1][0]["finished"]
+
+
+def test_reset_forgets_and_silences_a_stream(visits):
+    values = visits.generate(new_visit(), SETTINGS)
+    _, visit = next(values)
+    payload, after = visits.reset(visit)
+    assert (payload["header"], payload["count"], payload["frames"]) == (None, 0, [])
+    assert after == Visit(visit.handle, visit.run + 1)
+    assert list(values) == []
+    assert "notice" in visits.frames(visit.name, 0, 1)
+
+
+def test_a_run_that_made_room_is_computed_again_without_a_word():
+    visits = Visits(fake_pair, most_runs=2)
+    first, mine = steps(visits, new_visit(), 5)
+    for _ in range(2):
+        steps(visits, new_visit(), 1)
+    assert "made room" in visits.frames(mine.name, 0, 5)["notice"]
+    (payload, after), *_ = visits.step(mine, SETTINGS)
+    assert (payload["first"], payload["count"], payload["notice"]) == (5, 6, None)
+    assert after.name == mine.name
+    assert without_time(visits.frames(mine.name, 0, 5)["frames"]) == without_time(first)
+
+
+def test_a_page_that_missed_frames_gets_them_by_number(visits):
+    frames, visit = gathered(visits.generate(new_visit(), SETTINGS))
+    assert visits.frames(visit.name, 2, 5)["frames"] == frames[2:5]
+    assert len(visits.frames(visit.name, 0, 10**9)["frames"]) == min(MOST_FRAMES, len(frames))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [(None, 0, 1), ("", 0, 1), ("someone.1", 0, 1), ({}, 0, 1), ("a" * 10**6, 0, 1)],
+)
+def test_frames_of_nobody_are_a_sentence(visits, question):
+    assert set(visits.frames(*question)) == {"notice"}
+
+
+@pytest.mark.parametrize("bounds", [(-1, 2), (3, 3), (0, None), ("0", 1), (0.0, 1), (True, 2)])
+def test_frames_of_wrong_bounds_are_a_sentence(visits, bounds):
+    _, visit = steps(visits, new_visit(), 3)
+    assert set(visits.frames(visit.name, *bounds)) == {"notice"}
+
+
+def test_visitors_have_handles_that_cannot_be_guessed_and_see_only_their_own(visits):
+    _, one = steps(visits, new_visit(), 3)
+    _, other = steps(visits, new_visit(), 1)
+    assert len(one.handle) >= 20
+    assert one.handle != other.handle
+    assert "notice" in visits.frames(f"{other.handle}.{other.run + 1}", 0, 1)
+    visits.forget(other)
+    assert "frames" in visits.frames(one.name, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("label", "atlantis", "atlantis"),
+        ("seed", -1, "seed"),
+        ("seed", 1.5, "seed"),
+        ("seed", None, "seed"),
+        ("gamma", -1, "gamma"),
+        ("gamma", 11, "gamma"),
+        ("gamma", "two", "gamma"),
+        ("guidance", float("nan"), "guidance"),
+        ("top_p", 0, "top_p"),
+        ("temperature", 0, "temperature"),
+        ("temperature", -1, "temperature"),
+        ("rule", "luck", "luck"),
+        ("draft_length", "long", "long"),
+    ],
+)
+@pytest.mark.parametrize("press", ["generate", "step"])
+def test_wrong_settings_are_answered_in_one_sentence_and_nothing_is_lost(visits, name, value, words, press):
+    _, visit = steps(visits, new_visit(), 3)
+    ((payload, after),) = getattr(visits, press)(visit, SETTINGS | {name: value})
+    assert words in payload["notice"]
+    assert "\n" not in payload["notice"]
+    assert payload["keep"]
+    assert after == visit
+    (going_on, _), *_ = visits.step(visit, SETTINGS)
+    assert going_on["count"] == 4
+
+
+def test_pictures_are_those_of_the_pair(visits):
+    frames, _ = gathered(visits.generate(new_visit(), SETTINGS))
+    with_picture = {"drafted", "judged", "bonus"}
+    assert all(("picture" in frame) == (frame["kind"] in with_picture) for frame in frames)
+    assert np.isfinite(frames[-1]["counters"]["decoder_ms"])
+
+
+def test_warming_up_leaves_no_run_behind(visits):
+    visits.warm_up()
+    assert not visits._runs

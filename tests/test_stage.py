@@ -1,0 +1,58 @@
+"""The stage's files: what the browser will run is whole, constant, and asks nobody else for anything."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.stage.bundle import bundle
+
+STAGE = Path(__file__).parent.parent / "app" / "stage"
+MODULES = sorted(STAGE.glob("*.js"))
+
+
+def exports(path):
+    return set(re.findall(r"^export (?:async )?(?:function|const|let|class) (\w+)", path.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_module_imports_only_what_is_exported(path):
+    for names, source in re.findall(r'^import \{([^}]*)\} from "\./([\w.]+)";', path.read_text(), re.MULTILINE):
+        assert {name.strip() for name in names.split(",")} <= exports(STAGE / source)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_module_says_what_it_is_and_writes_text_only(path):
+    text = path.read_text()
+    assert text.startswith("// ")
+    assert "innerHTML" not in text
+    assert len(text.splitlines()) < 300
+
+
+def test_the_bundle_holds_every_module_once_and_no_import():
+    script = bundle(STAGE, "main.js")
+    for path in MODULES:
+        assert script.count(f'modules["{path.name}"] = (') == 1
+    assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+
+
+def test_templates_are_constant_and_ask_nobody():
+    for name in ("stage.html", "stage.css", "tokens.css"):
+        text = (STAGE / name).read_text()
+        assert not re.search(r"\$\{|\{\{|`|\\|https?:|@import|url\(", text), name
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_bundle_is_javascript_that_node_can_read(tmp_path):
+    script = tmp_path / "bundle.js"
+    script.write_text(f"(function (element, trigger, props, server, upload, watch) {{{bundle(STAGE, 'main.js')}}})")
+    subprocess.run(["node", "--check", str(script)], check=True, capture_output=True)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_modules_pass_their_own_tests():
+    tests = str(Path(__file__).parent / "stage" / "stage.test.mjs")
+    result = subprocess.run(["node", "--no-warnings", "--test", tests], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout

@@ -1,0 +1,60 @@
+"""Tiny random models of ten worlds, in memory and in folders: for commands that want real checkpoints."""
+
+from pathlib import Path
+
+import torch
+
+from sdvar_core.checkpoints import save_model
+from sdvar_core.models.classifier import Classifier, ClassifierConfig
+from sdvar_core.models.var import VAR, VARConfig, initialise
+from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
+from sdvar_core.presets import TINY_WORLD_NAMES
+from sdvar_core.speculative.pair import Pair
+
+SIDES = (1, 2, 4)
+TOKENIZER = VQVAEConfig(
+    image_size=16,
+    channels=4,
+    multipliers=(1,),
+    residual_blocks=1,
+    latent_channels=3,
+    codes=8,
+    sides=SIDES,
+    norm_groups=2,
+    attention=False,
+    patch=4,
+)
+
+
+def tiny_var(seed: int, depth: int = 2) -> VAR:
+    """A transformer of width 8 with weights large enough to prefer something."""
+    config = VARConfig(depth=depth, width=8, heads=2, classes=10, codes=8, latent_channels=3, sides=SIDES)
+    model = initialise(VAR(config), torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        model.head.weight.mul_(150)
+    return model.eval().requires_grad_(False)
+
+
+def tiny_tokenizer(seed: int = 0) -> VQVAE:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return VQVAE(TOKENIZER).eval().requires_grad_(False)
+
+
+def tiny_classifier(seed: int = 0) -> Classifier:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return Classifier(ClassifierConfig(classes=10, width=4, levels=2)).eval().requires_grad_(False)
+
+
+def save_tiny_models(folder: Path) -> list[str]:
+    """Write draft, target, tokenizer and classifier; returns the arguments that name the first three."""
+    models = {"draft": tiny_var(1, depth=1), "target": tiny_var(2), "tokenizer": tiny_tokenizer()}
+    for name, model in {**models, "classifier": tiny_classifier()}.items():
+        save_model(model, folder / name)
+    return [part for name in models for part in (f"--{name}-dir", str(folder / name))]
+
+
+def tiny_pair() -> Pair:
+    """Draft, target and tokenizer that fit one another."""
+    return Pair("tiny", tiny_var(1, depth=1), tiny_var(2), tiny_tokenizer(), TOKENIZER.schedule, 8, TINY_WORLD_NAMES)
