@@ -2,20 +2,22 @@
 
 from sdvar_core.checkpoints import load_pair
 from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError, SDVARError, TraceError
+from sdvar_core.phases import Phase
 from sdvar_core.presets import PAIRS
 from sdvar_core.request import Request
 from sdvar_core.scales import Schedule
-from sdvar_core.speculative.acceptance import RULES, Rule
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
 from sdvar_core.speculative.next_scale import decode, generate, trace_of
 from sdvar_core.speculative.pair import Pair
-from sdvar_core.trace import Bonus, Drafted, Event, Judged, RoundEnd, TargetCall, Trace
+from sdvar_core.speculative.rules import RULES, Rule
+from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
 
 __all__ = [
     "DRAFT_LENGTHS",
     "PAIRS",
     "RULES",
     "Bonus",
+    "Carried",
     "CheckpointError",
     "ConfigurationError",
     "DraftLength",
@@ -23,6 +25,7 @@ __all__ = [
     "Event",
     "Judged",
     "Pair",
+    "Phase",
     "Request",
     "RequestError",
     "RoundEnd",
@@ -32,6 +35,7 @@ __all__ = [
     "TargetCall",
     "Trace",
     "TraceError",
+    "Unverified",
     "decode",
     "generate",
     "load_pair",

@@ -73,3 +73,9 @@ def total_variation(target: Tensor, draft: Tensor) -> Tensor:
 def entropy(probabilities: Tensor) -> Tensor:
     """Entropy in nats; 0·log 0 is 0."""
     return -torch.special.xlogy(probabilities, probabilities).sum(dim=-1)
+
+
+def divergence(target: Tensor, draft: Tensor) -> Tensor:
+    """KL(p‖q) in nats; infinite where q misses a code that p has."""
+    ratio = torch.where(target > 0.0, target / draft, 1.0)
+    return (target * ratio.log()).sum(dim=-1)

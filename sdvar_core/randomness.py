@@ -19,6 +19,7 @@ class Stream(IntEnum):
     DRAFT = 2  # uniforms of the draft's draw
     ACCEPT = 3  # uniforms of the acceptance test
     RESIDUAL = 4  # uniforms of the draw that replaces a rejected token
+    REDRAW = 5  # uniforms of the test that ends the joint rule's repeated draws
 
 
 class Luck:

@@ -2,10 +2,11 @@
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sdvar_core.errors import RequestError
+from sdvar_core.phases import Phase
 
 MOST_PICTURES = 64
 LARGEST_SEED = 2**63 - 1
@@ -22,6 +23,9 @@ class Request:
     gamma: scales drafted before each target call; 0 is plain target-only decoding.
     rule: how drafted tokens are judged, a key of ``RULES``.
     draft_length: how gamma changes during a run, a key of ``DRAFT_LENGTHS``.
+    options: settings of the rule, a mapping or pairs of name and number; see ``RULES[rule].options``.
+    carry_over: after a correction the target's own stale answers become the next proposals (rules that share luck).
+    phases: what to do until which scale; none means to speculate to the end.
     guidance, temperature, top_k (0: all codes), top_p: the sampling distribution of both models.
     Raises RequestError with one sentence for anything out of range.
     """
@@ -31,6 +35,9 @@ class Request:
     gamma: int = 2
     rule: str = "coupled"
     draft_length: str = "fixed"
+    options: tuple[tuple[str, float], ...] = ()
+    carry_over: bool = False
+    phases: tuple[Phase, ...] = ()
     guidance: float = 1.5
     temperature: float = 1.0
     top_k: int = 0
@@ -44,12 +51,16 @@ class Request:
             object.__setattr__(self, "label", tuple(_label(entry) for entry in label))
         else:
             object.__setattr__(self, "label", _label(label))
-        self._set("seed", _whole("seed", self.seed, 0, LARGEST_SEED - MOST_PICTURES))
-        self._set("gamma", _whole("gamma", self.gamma, 0, None))
-        self._set("top_k", _whole("top_k", self.top_k, 0, None))
-        self._set("guidance", _real("guidance", self.guidance, 0.0, 100.0))
-        self._set("temperature", _real("temperature", self.temperature, 0.0, 100.0, open_below=True))
-        self._set("top_p", _real("top_p", self.top_p, 0.0, 1.0, open_below=True))
+        self._set("seed", whole_number("seed", self.seed, 0, LARGEST_SEED - MOST_PICTURES))
+        self._set("gamma", whole_number("gamma", self.gamma, 0, None))
+        self._set("top_k", whole_number("top_k", self.top_k, 0, None))
+        self._set("guidance", real_number("guidance", self.guidance, 0.0, 100.0))
+        self._set("temperature", real_number("temperature", self.temperature, 0.0, 100.0, open_below=True))
+        self._set("top_p", real_number("top_p", self.top_p, 0.0, 1.0, open_below=True))
+        self._set("options", _options(self.options))
+        self._set("phases", _phases(self.phases))
+        if not isinstance(self.carry_over, bool):
+            raise RequestError(f"carry_over must be True or False, found {self.carry_over!r}.")
         for name in ("rule", "draft_length"):
             if not isinstance(getattr(self, name), str):
                 raise RequestError(f"{name} must be a name, found {getattr(self, name)!r}.")
@@ -73,16 +84,31 @@ class Request:
         return tuple(self.seed + index for index in range(self.batch))
 
 
+def _options(value: object) -> tuple[tuple[str, float], ...]:
+    pairs = value.items() if isinstance(value, Mapping) else value
+    try:
+        return tuple(sorted((str(name), number) for name, number in pairs))
+    except (TypeError, ValueError):
+        raise RequestError(f"options must map names to numbers, found {value!r}.") from None
+
+
+def _phases(value: object) -> tuple[Phase, ...]:
+    if isinstance(value, Sequence) and all(isinstance(phase, Phase) for phase in value):
+        return tuple(value)
+    raise RequestError(f"phases must be a sequence of Phase, found {value!r}.")
+
+
 def _label(value: object) -> Label:
     if isinstance(value, str):
         return value
     try:
-        return _whole("label", value, 0, None)
+        return whole_number("label", value, 0, None)
     except RequestError:
         raise RequestError(f"A label must be a class name or an index from 0 on, found {value!r}.") from None
 
 
-def _whole(name: str, value: object, least: int, most: int | None) -> int:
+def whole_number(name: str, value: object, least: int, most: int | None) -> int:
+    """The value as a whole number within the bounds; RequestError otherwise."""
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
     try:
         if isinstance(value, bool):
@@ -95,7 +121,8 @@ def _whole(name: str, value: object, least: int, most: int | None) -> int:
     return number
 
 
-def _real(name: str, value: object, least: float, most: float, open_below: bool = False) -> float:
+def real_number(name: str, value: object, least: float, most: float, open_below: bool = False) -> float:
+    """The value as a finite number within the bounds; RequestError otherwise."""
     bounds = f"{'above' if open_below else 'from'} {least:g} {'up ' if open_below else ''}to {most:g}"
     try:
         if isinstance(value, bool | str):

@@ -11,7 +11,6 @@ from types import UnionType
 
 import numpy as np
 
-from sdvar_core.errors import TraceError
 from sdvar_core.request import Request
 from sdvar_core.scales import Schedule
 
@@ -31,11 +30,25 @@ class Drafted:
 
 
 @dataclass(frozen=True, eq=False)
+class Carried:
+    """Under carry-over: the target's own stale answer for a scale is the proposal, and no draft forward is made."""
+
+    round: int
+    scale: int
+    tokens: np.ndarray  # int32
+
+
+@dataclass(frozen=True, eq=False)
 class TargetCall:
-    """One forward of the target over the scales ``start`` … ``stop`` − 1, on a cache of ``start`` scales."""
+    """One forward of the target that answers for the scales ``start`` … ``stop`` − 1.
+
+    ``read_from`` is the first scale of the forward: below ``start`` when keys and values have to be made again,
+    because the target's cache missed scales (after unverified ones) or held stale ones (after a relaxed pass).
+    """
 
     round: int
     number: int  # counted from 1
+    read_from: int
     start: int
     stop: int
     seconds: float
@@ -71,23 +84,35 @@ class Bonus:
 
 
 @dataclass(frozen=True, eq=False)
+class Unverified:
+    """The draft's tokens of one scale stand although no target saw them."""
+
+    round: int
+    scale: int
+    tokens: np.ndarray  # int32
+
+
+@dataclass(frozen=True, eq=False)
 class RoundEnd:
     """Commit and rollback: how many scales are final now, and how many each cache held before and holds after."""
 
     round: int
-    gamma: int  # scales really drafted
+    gamma: int  # scales really proposed
     committed: int  # scales
-    discarded: int  # drafted scales thrown away unjudged
+    discarded: int  # proposed scales thrown away unjudged
     draft_cache: tuple[int, int]  # scales before and after the rollback
     target_cache: tuple[int, int]
 
 
-Event = Drafted | TargetCall | Judged | Bonus | RoundEnd
+Event = Drafted | Carried | TargetCall | Judged | Bonus | Unverified | RoundEnd
+SETTLING = Judged | Bonus | Unverified  # the events after which a scale's tokens stand
 EVENT_KINDS: dict[str, type] = {
     "drafted": Drafted,
+    "carried": Carried,
     "target_call": TargetCall,
     "judged": Judged,
     "bonus": Bonus,
+    "unverified": Unverified,
     "round_end": RoundEnd,
 }
 
@@ -125,7 +150,7 @@ class Trace:
     @cached_property
     def tokens(self) -> list[np.ndarray]:
         """The committed tokens: one int32 array (batch, n²) a scale."""
-        return [event.tokens for event in self.of(Judged | Bonus)[: self.committed]]
+        return [event.tokens for event in self.of(SETTLING)[: self.committed]]
 
     # The numbers of design section 4, each defined here and nowhere else.
 
@@ -155,8 +180,18 @@ class Trace:
         return sum(event.tokens.size for event in self.of(Drafted))
 
     @property
+    def carried(self) -> int:
+        """Tokens proposed by the target's own stale answers."""
+        return sum(event.tokens.size for event in self.of(Carried))
+
+    @property
+    def unverified(self) -> int:
+        """Drafted tokens that stand although no target saw them."""
+        return sum(event.tokens.size for event in self.of(Unverified))
+
+    @property
     def judged(self) -> int:
-        """Drafted tokens that a rule spoke on."""
+        """Proposed tokens that a rule spoke on."""
         return sum(event.kept.size for event in self.of(Judged))
 
     @property
@@ -166,13 +201,18 @@ class Trace:
 
     @property
     def corrected(self) -> int:
-        """Judged tokens that were replaced."""
-        return self.judged - self.kept
+        """Judged tokens that were replaced by another one."""
+        return sum(int((event.tokens != event.drafted).sum()) for event in self.of(Judged))
+
+    @property
+    def tolerated(self) -> int:
+        """Judged tokens that were not kept by the test and stand all the same; 0 under every exact rule."""
+        return self.judged - self.kept - self.corrected
 
     @property
     def discarded(self) -> int:
-        """Drafted tokens thrown away before a rule spoke on them."""
-        return self.drafted - self.judged
+        """Proposed tokens thrown away before a rule spoke on them."""
+        return self.drafted + self.carried - self.judged - self.unverified
 
     @property
     def bonus(self) -> int:
@@ -186,9 +226,10 @@ class Trace:
 
     @property
     def predicted_acceptance(self) -> float:
-        """Mean of 1 − TV(p, q) over the judged tokens: what rule ``token`` keeps on average."""
-        total = sum(float(np.sum(1.0 - event.total_variation.astype(np.float64))) for event in self.of(Judged))
-        return total / self.judged if self.judged else 0.0
+        """Mean of 1 − TV(p, q) over the judged tokens that have a q: what rule ``token`` keeps on average."""
+        variations = [event.total_variation[~np.isnan(event.total_variation)] for event in self.of(Judged)]
+        values = np.concatenate([np.zeros(0), *(entry.ravel() for entry in variations)])
+        return float(np.mean(1.0 - values)) if values.size else 0.0
 
     @property
     def draft_seconds(self) -> float:
@@ -201,8 +242,10 @@ class Trace:
         return sum(event.seconds for event in self.of(TargetCall))
 
     def check(self) -> "Trace":
-        """Raise TraceError where the record contradicts itself (the identities of design section 4)."""
-        _check(self)
+        """Return the trace; raise TraceError where the record contradicts itself (design section 4)."""
+        from sdvar_core.trace_check import check_trace
+
+        check_trace(self)
         return self
 
     def same_run(self, other: "Trace") -> bool:
@@ -243,61 +286,3 @@ def same_event(one: Event, two: Event) -> bool:
         elif field.name != "seconds" and first != second:
             return False
     return True
-
-
-def _check(trace: Trace) -> None:
-    lengths = trace.schedule.lengths
-    committed = settled = calls = rounds = 0  # settled: scales that were judged or drawn by the target
-    guesses: list[np.ndarray] = []  # of this round
-    for number, event in enumerate(trace.events, 1):
-        where = f"event {number} ({type(event).__name__})"
-        if isinstance(event, RoundEnd):
-            _check_round_end(event, committed, settled, len(guesses), where)
-            committed, rounds, guesses = event.committed, rounds + 1, []
-        elif isinstance(event, TargetCall):
-            calls += 1
-            if (event.start, event.stop, calls) != (committed, committed + len(guesses) + 1, rounds + 1):
-                raise TraceError(f"In {where} scales {event.start + 1} to {event.stop} are read after {committed}.")
-        elif not committed <= event.scale < len(lengths):
-            raise TraceError(f"In {where} scale {event.scale + 1} is touched although {committed} scales are final.")
-        else:
-            _check_arrays(event, (trace.request.batch, lengths[event.scale]), trace.codes, where)
-            due = committed + len(guesses) if isinstance(event, Drafted) else settled
-            if event.scale != due or calls != rounds + (not isinstance(event, Drafted)):
-                raise TraceError(f"In {where} scale {event.scale + 1} comes out of order.")
-            if isinstance(event, Drafted):
-                guesses.append(event.tokens)
-                continue
-            settled += 1
-            if isinstance(event, Judged):
-                _check_verdict(event, guesses[event.scale - committed :][:1], where)
-
-
-def _check_verdict(event: Judged, guess: list[np.ndarray], where: str) -> None:
-    if not guess or not np.array_equal(guess[0], event.drafted):
-        raise TraceError(f"In {where} other tokens are judged than were drafted.")
-    if not np.array_equal(event.drafted[event.kept], event.tokens[event.kept]):
-        raise TraceError(f"In {where} a kept token is not the drafted one.")
-
-
-def _check_round_end(end: RoundEnd, committed: int, settled: int, drafted: int, where: str) -> None:
-    if not committed < end.committed == settled:
-        raise TraceError(f"In {where} {end.committed} scales are final after {committed}, with {settled} settled.")
-    if (end.gamma, end.discarded) != (drafted, max(0, committed + drafted - settled)):
-        raise TraceError(f"In {where} {end.gamma} scales were drafted and {end.discarded} discarded: impossible.")
-    if end.draft_cache[1] > end.committed or end.target_cache[1] != end.committed:
-        raise TraceError(
-            f"In {where} the caches hold {end.draft_cache[1]} and {end.target_cache[1]} scales "
-            f"although {end.committed} are final."
-        )
-
-
-def _check_arrays(event: Drafted | Judged | Bonus, shape: tuple[int, int], codes: int, where: str) -> None:
-    for field in fields(event):
-        value = getattr(event, field.name)
-        expected = shape[:1] if field.name == "passed" else shape
-        if isinstance(value, np.ndarray) and value.shape != expected:
-            raise TraceError(f"In {where} {field.name} has shape {value.shape}, expected {expected}.")
-    for tokens in (event.tokens, getattr(event, "drafted", event.tokens)):
-        if tokens.min() < 0 or tokens.max() >= codes:
-            raise TraceError(f"In {where} a token is outside the codebook of {codes} codes.")

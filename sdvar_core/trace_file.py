@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sdvar_core.errors import SDVARError, TraceError
+from sdvar_core.phases import Phase
 from sdvar_core.request import MOST_PICTURES, Request
 from sdvar_core.scales import schedule_of
 from sdvar_core.trace import EVENT_KINDS, Event, Trace
@@ -85,6 +86,7 @@ def _decoded(record: dict[str, Any]) -> Trace:
     settings = dict(record["request"])
     if isinstance(settings.get("label"), list):
         settings["label"] = tuple(settings["label"])
+    settings["phases"] = tuple(Phase(**phase) for phase in settings["phases"])
     request = Request(**settings)
     schedule = schedule_of(record["sides"])
     if schedule.total > MOST_TOKENS:

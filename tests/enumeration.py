@@ -1,6 +1,7 @@
 """Every way a run can go, with its exact probability: luck that branches instead of being drawn."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -41,11 +42,18 @@ def every_path(walk: Callable[[Choices], object]) -> Iterator[tuple[float, objec
 class BranchingLuck:
     """Luck of one picture whose every number is the middle of an interval that a choice selects.
 
-    ``p`` and ``q`` give the distributions (1, n, codes) that the models showed last for a scale.
+    ``p`` and ``q`` give the distributions (1, n, codes) that the models showed last for a scale. ``joint`` serves the
+    rule that judges a scale whole: its redraws are chosen with the weight that a redraw has once one is accepted.
     """
 
-    def __init__(self, choices: Choices, p: Callable[[int], torch.Tensor], q: Callable[[int], torch.Tensor]) -> None:
-        self.choices, self.p, self.q = choices, p, q
+    def __init__(
+        self,
+        choices: Choices,
+        p: Callable[[int], torch.Tensor],
+        q: Callable[[int], torch.Tensor],
+        joint: bool = False,
+    ) -> None:
+        self.choices, self.p, self.q, self.joint = choices, p, q, joint
 
     def of_scale(self, scale: int, length: int) -> "BranchingScaleLuck":
         return BranchingScaleLuck(self, scale, length)
@@ -59,6 +67,8 @@ class BranchingScaleLuck:
         self.memory = luck.__dict__.setdefault("memory", {})
 
     def uniforms(self, stream: Stream, attempt: int = 0) -> torch.Tensor:
+        if self.luck.joint and stream is not Stream.DRAFT:
+            return self._joint(stream, attempt)
         maker = {Stream.DRAFT: self._draft, Stream.ACCEPT: self._accept, Stream.RESIDUAL: self._residual}[stream]
         return torch.tensor([[maker(position) for position in range(self.length)]], dtype=torch.float64)
 
@@ -73,6 +83,23 @@ class BranchingScaleLuck:
         code = self.luck.choices.choose(q.numpy())
         self.memory["drafted", self.scale, position] = code
         return _inside(q, code)
+
+    def _joint(self, stream: Stream, attempt: int) -> torch.Tensor:
+        p, q = self.luck.p(self.scale)[0], self.luck.q(self.scale)[0]
+        if stream is Stream.ACCEPT:
+            drafted = [self.memory["drafted", self.scale, position] for position in range(self.length)]
+            ratio = min(1.0, _joint_ratio(p, q, drafted))
+            kept = self.luck.choices.choose(np.array([ratio, 1.0 - ratio])) == 0
+            return torch.full((1, self.length), ratio / 2 if kept else (1.0 + ratio) / 2, dtype=torch.float64)
+        if stream is Stream.RESIDUAL:
+            assert attempt == 0
+            outcomes = list(np.ndindex(*[p.shape[-1]] * self.length))
+            excess = np.array([max(0.0, _chance(p, outcome) - _chance(q, outcome)) for outcome in outcomes])
+            offered = outcomes[self.luck.choices.choose(excess / excess.sum())]
+            self.memory["offered", self.scale] = offered
+            return torch.tensor([[_inside(p[position], code) for position, code in enumerate(offered)]])
+        refused = min(1.0, 1.0 / _joint_ratio(p, q, self.memory["offered", self.scale]))
+        return torch.full((1, self.length), (1.0 + refused) / 2, dtype=torch.float64)
 
     def _accept(self, position: int) -> float:
         code = torch.tensor(self.memory["drafted", self.scale, position])
@@ -92,3 +119,12 @@ class BranchingScaleLuck:
 def _inside(distribution: torch.Tensor, code: int) -> float:
     """A uniform in the middle of the interval that inversion maps to ``code``."""
     return float(distribution[:code].sum() + distribution[code] / 2)
+
+
+def _chance(distribution: torch.Tensor, codes: Sequence[int]) -> float:
+    return math.prod(float(distribution[position, code]) for position, code in enumerate(codes))
+
+
+def _joint_ratio(p: torch.Tensor, q: torch.Tensor, codes: Sequence[int]) -> float:
+    below = _chance(q, codes)
+    return _chance(p, codes) / below if below else math.inf

@@ -32,8 +32,9 @@ class FakeCache:
 class FakeQuantizer:
     """The canvas is simply all tokens so far, (batch, tokens); features repeat it for every token of a scale."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, codes: int) -> None:
         self.schedule = schedule
+        self.codebook = torch.arange(float(codes))[:, None]
 
     def empty_canvas(self, batch: int) -> torch.Tensor:
         return torch.zeros(batch, 0, dtype=torch.int64)
@@ -48,8 +49,8 @@ class FakeQuantizer:
 
 
 class FakeTokenizer:
-    def __init__(self, schedule: Schedule) -> None:
-        self.quantizer = FakeQuantizer(schedule)
+    def __init__(self, schedule: Schedule, codes: int) -> None:
+        self.quantizer = FakeQuantizer(schedule, codes)
 
     def decode(self, canvas: torch.Tensor) -> torch.Tensor:
         return (canvas[:, None, :, None].float().expand(-1, 3, -1, 2) / 8.0).clamp(-1, 1)
@@ -92,7 +93,7 @@ def fake_pair(
     schedule = ShortSchedule(sides) if short else Schedule(sides)
     target = FakeModel(schedule, codes, salt=1)
     draft = FakeModel(schedule, codes, salt=2) if draft is None else draft
-    return Pair("fake", draft, target, FakeTokenizer(schedule), schedule, codes, ("rock", "paper", "scissors"))
+    return Pair("fake", draft, target, FakeTokenizer(schedule, codes), schedule, codes, ("rock", "paper", "scissors"))
 
 
 def own_draft_pair(sides: tuple[int, ...] = (1, 2, 3, 4), codes: int = 5) -> Pair:

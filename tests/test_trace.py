@@ -83,7 +83,7 @@ def first(record: dict, kind: str) -> dict:
         (lambda r: first(r, "drafted")["tokens"].update(shape=[10**6, 10**6]), "larger than any"),
         (lambda r: first(r, "drafted")["tokens"].update(dtype="object"), "damaged"),
         (lambda r: first(r, "drafted")["tokens"].update(zlib="!!"), "damaged"),
-        (lambda r: first(r, "round_end").update(target_cache=[1, 0]), "caches hold"),
+        (lambda r: first(r, "round_end").update(target_cache=[1, 3]), "a cache goes from"),
         (lambda r: first(r, "target_call").update(start=2), "are read after"),
         (lambda r: first(r, "round_end").update(committed=4), "scales are final after"),
         (lambda r: r.update(pictures={"dtype": "uint8", "shape": [1], "zlib": "eJxjAAAAAQAB"}), "damaged"),

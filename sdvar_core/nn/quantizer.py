@@ -98,6 +98,11 @@ class MultiScaleQuantizer(nn.Module):
         return self.embedding.num_embeddings
 
     @property
+    def codebook(self) -> Tensor:
+        """The vector of every code, (codes, channels)."""
+        return self.embedding.weight
+
+    @property
     def channels(self) -> int:
         """Width of the canvas."""
         return self.embedding.embedding_dim

@@ -39,7 +39,9 @@ class ScaleModel(Protocol):
 
 
 class Quantizer(Protocol):
-    """The arithmetic of canvases (design section 1)."""
+    """The arithmetic of canvases (design section 1), and the vector of every code, (codes, channels)."""
+
+    codebook: Tensor
 
     def empty_canvas(self, batch: int) -> Tensor:
         """Zeros (batch, channels, side, side)."""

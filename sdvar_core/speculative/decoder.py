@@ -1,0 +1,222 @@
+"""One run in progress: draft some scales, check them all in one target call, keep what the rule keeps.
+
+Target-only decoding is this with gamma = 0. Source: design section 2; Leviathan et al. 2023 lifted from tokens to
+scales of a VAR pyramid (Tian et al. 2024).
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sdvar_core.phases import Phase, plan
+from sdvar_core.probability import entropy, of_token, total_variation
+from sdvar_core.randomness import Luck, ScaleLuck
+from sdvar_core.request import Request
+from sdvar_core.speculative.acceptance import Verdict
+from sdvar_core.speculative.draft_length import draft_length_named
+from sdvar_core.speculative.pair import Pair
+from sdvar_core.speculative.reader import Prefix, Reader
+from sdvar_core.speculative.rules import rule_named
+from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A guess of one scale: tokens int64 (batch, n²), and q, or None where the target's own answer was carried over."""
+
+    tokens: Tensor
+    distribution: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The scales that a round is about: the first of them, what is proposed, and the prefix if all of it were kept."""
+
+    start: int
+    proposals: list[Proposal]
+    supposed: Prefix
+
+
+class Decoder:
+    """The state of one run, and one method for each step of a round. The steps are what a fault replaces."""
+
+    def __init__(self, pair: Pair, request: Request, clock: Clock, luck: Luck) -> None:
+        self.pair, self.request, self.clock, self.luck = pair, request, clock, luck
+        self.scales = len(pair.schedule)
+        self.phases = plan(request.phases, self.scales)
+        self.rule = rule_named(request.rule)
+        self.options = self.rule.checked(dict(request.options))
+        if self.rule.codebook:
+            self.options["codebook"] = pair.tokenizer.quantizer.codebook
+        self.choose_gamma = draft_length_named(request.draft_length).choose
+        self.draft = Reader(pair, pair.draft, request)
+        self.target = Reader(pair, pair.target, request)
+        self.prefix = Prefix.empty(pair.tokenizer.quantizer, request.batch)
+        self.carried: dict[int, Tensor] = {}  # the target's stale answers by scale
+        self.rounds: list[RoundEnd] = []
+        self.calls = 0
+
+    def events(self) -> Iterator[Event]:
+        """Decode to the end, yielding every event as it happens."""
+        for phase in self.phases:
+            while self.prefix.scales < phase.until:
+                yield from self.round(phase)
+
+    def round(self, phase: Phase) -> Iterator[Event]:
+        """Draft, verify, judge, commit, roll back."""
+        window = yield from self.propose(self.gamma(phase))
+        if phase.do == "draft":
+            tokens = yield from self.trust(window)
+        else:
+            answers = yield from self.verify(window)
+            tokens = yield from self.judge(window, answers)
+        yield self.commit(window, tokens)
+
+    def gamma(self, phase: Phase) -> int:
+        """Scales to propose in this round.
+
+        The last scale of a phase is never drafted to be verified: the call that checks the others gives it for free.
+        """
+        left = phase.until - self.prefix.scales
+        if phase.do == "draft":
+            return left
+        return 0 if phase.do == "target" else min(self.choose_gamma(self.request.gamma, self.rounds), left - 1)
+
+    def propose(self, gamma: int) -> Generator[Event, None, Window]:
+        """Guess gamma scales, each from the guesses before it; what is committed stays untouched."""
+        start, supposed, proposals = self.prefix.scales, self.prefix, []
+        for scale in range(start, start + gamma):
+            if scale in self.carried:
+                proposal = Proposal(self.carried[scale], None)
+                yield Carried(self.number, scale, _ints(proposal.tokens))
+            else:
+                proposal = yield from self.guess(scale, supposed)
+            proposals.append(proposal)
+            supposed = self.extended(supposed, proposal.tokens)
+        return Window(start, proposals, supposed)
+
+    def guess(self, scale: int, supposed: Prefix) -> Generator[Event, None, Proposal]:
+        """One forward of the draft, over the scales that its cache misses and this one."""
+        began, read_from = self.clock(), self.draft.cache.scales
+        q = self.draft.read(supposed.inputs, scale + 1)[-1]
+        seconds = self.clock() - began
+        x = self.rule.propose(q, self.luck_of(scale))
+        yield Drafted(self.number, scale, read_from, _ints(x), _floats(of_token(q, x)), _floats(entropy(q)), seconds)
+        return Proposal(x, q)
+
+    def verify(self, window: Window) -> Generator[Event, None, list[Tensor]]:
+        """One forward of the target: its distributions of the proposed scales and of the one after them."""
+        stop = window.start + len(window.proposals) + 1
+        began, read_from = self.clock(), self.target.cache.scales
+        answers = self.target.read(window.supposed.inputs, stop)[window.start - stop :]
+        self.calls += 1
+        yield TargetCall(self.number, self.calls, read_from, window.start, stop, self.clock() - began)
+        return answers
+
+    def judge(self, window: Window, answers: list[Tensor]) -> Generator[Event, None, list[Tensor]]:
+        """Judge scale by scale until one does not pass; after a full pass the target draws the next scale itself.
+
+        Returns the tokens to commit, one (batch, n²) a scale.
+        """
+        self.carried, committed = {}, []
+        for scale, (proposal, p) in enumerate(zip(window.proposals, answers), window.start):
+            luck = self.luck_of(scale)
+            verdict = self.rule.judge(p, proposal.distribution, proposal.tokens, luck, **self.options)
+            yield _judged(self.number, scale, proposal, p, verdict)
+            committed.append(verdict.tokens)
+            if not verdict.passed.all():
+                self.carry(scale + 1, answers[scale + 1 - window.start :])
+                return committed
+        scale, p = window.start + len(window.proposals), answers[-1]
+        tokens = self.rule.answer(p, self.luck_of(scale))
+        yield Bonus(self.number, scale, _ints(tokens), _floats(of_token(p, tokens)), _floats(entropy(p)))
+        return [*committed, tokens]
+
+    def carry(self, start: int, answers: list[Tensor]) -> None:
+        """Remember what the target answered, under slightly stale inputs, for the scales from ``start`` on."""
+        if self.request.carry_over:
+            self.carried = {scale: self.rule.answer(p, self.luck_of(scale)) for scale, p in enumerate(answers, start)}
+
+    def trust(self, window: Window) -> Generator[Event, None, list[Tensor]]:
+        """Take the proposals unverified."""
+        for scale, proposal in enumerate(window.proposals, window.start):
+            yield Unverified(self.number, scale, _ints(proposal.tokens))
+        return [proposal.tokens for proposal in window.proposals]
+
+    def commit(self, window: Window, tokens: list[Tensor]) -> RoundEnd:
+        """Advance the canvas once, by the tokens that stand, and roll both caches back."""
+        for entry in tokens:
+            self.prefix = self.extended(self.prefix, entry)
+        held = self.draft.cache.scales, self.target.cache.scales
+        self.roll_back(self.scales_still_true(window, tokens))
+        end = RoundEnd(
+            round=self.number,
+            gamma=len(window.proposals),
+            committed=self.prefix.scales,
+            discarded=max(0, window.start + len(window.proposals) - self.prefix.scales),
+            draft_cache=(held[0], self.draft.cache.scales),
+            target_cache=(held[1], self.target.cache.scales),
+        )
+        self.rounds.append(end)
+        return end
+
+    def scales_still_true(self, window: Window, tokens: list[Tensor]) -> int:
+        """How many scales' keys and values were made from the tokens that now stand.
+
+        Those of scale s depend on the tokens of scales < s only (design section 1), so that the first changed scale
+        is still true and the scales after it are not.
+        """
+        for scale, (proposal, entry) in enumerate(zip(window.proposals, tokens), window.start):
+            if not torch.equal(proposal.tokens, entry):
+                return scale + 1
+        return window.start + len(tokens)
+
+    def roll_back(self, scales: int) -> None:
+        """Forget what the caches hold beyond the first ``scales`` scales."""
+        for reader in (self.draft, self.target):
+            reader.cache.rollback(min(reader.cache.scales, scales))
+
+    @property
+    def number(self) -> int:
+        """Number of the current round, counted from 1."""
+        return len(self.rounds) + 1
+
+    def luck_of(self, scale: int) -> ScaleLuck:
+        """The luck of one scale."""
+        return self.luck.of_scale(scale, self.pair.schedule.lengths[scale])
+
+    def extended(self, prefix: Prefix, tokens: Tensor) -> Prefix:
+        """The prefix with one scale more."""
+        return prefix.extended(tokens, last=prefix.scales + 1 == self.scales)
+
+
+def _judged(number: int, scale: int, proposal: Proposal, p: Tensor, verdict: Verdict) -> Judged:
+    q, x = proposal.distribution, proposal.tokens
+    unknown = torch.full(x.shape, torch.nan)
+    return Judged(
+        round=number,
+        scale=scale,
+        drafted=_ints(x),
+        tokens=_ints(verdict.tokens),
+        kept=verdict.kept.cpu().numpy(),
+        target_probability=_floats(of_token(p, x)),
+        draft_probability=_floats(unknown if q is None else of_token(q, x)),
+        standing_probability=_floats(of_token(p, verdict.tokens)),
+        total_variation=_floats(unknown if q is None else total_variation(p, q)),
+        entropy=_floats(entropy(p)),
+        luck=_floats(verdict.luck),
+        passed=verdict.passed.cpu().numpy(),
+    )
+
+
+def _ints(tokens: Tensor) -> np.ndarray:
+    return tokens.cpu().numpy().astype(np.int32)
+
+
+def _floats(values: Tensor) -> np.ndarray:
+    return values.cpu().numpy().astype(np.float32)

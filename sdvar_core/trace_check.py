@@ -1,0 +1,94 @@
+"""Whether a trace is true to itself: the order of its events, its arrays, and the identities of design section 4."""
+
+from dataclasses import fields
+
+import numpy as np
+
+from sdvar_core.errors import TraceError
+from sdvar_core.trace import SETTLING, Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
+
+
+def check_trace(trace: Trace) -> None:
+    """Walk through the events; TraceError at the first that cannot follow from those before it."""
+    walk = _Walk(trace)
+    for number, event in enumerate(trace.events, 1):
+        walk.where = f"event {number} ({type(event).__name__})"
+        match event:
+            case RoundEnd():
+                walk.end(event)
+            case TargetCall():
+                walk.call(event)
+            case _:
+                walk.scale(event)
+
+
+class _Walk:
+    """What is known of the run after the events so far."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.where = ""
+        self.committed = self.settled = self.calls = 0  # settled: scales whose tokens stand
+        self.called = False  # in this round
+        self.proposals: list[np.ndarray] = []  # of this round
+
+    def refuse(self, what: str) -> TraceError:
+        return TraceError(f"In {self.where} {what}")
+
+    def end(self, event: RoundEnd) -> None:
+        if not self.committed < event.committed == self.settled:
+            raise self.refuse(
+                f"{event.committed} scales are final after {self.committed}, with {self.settled} settled."
+            )
+        proposed = len(self.proposals)
+        if (event.gamma, event.discarded) != (proposed, max(0, self.committed + proposed - self.settled)):
+            raise self.refuse(f"{event.gamma} scales were proposed and {event.discarded} discarded: impossible.")
+        for before, after in (event.draft_cache, event.target_cache):
+            if not 0 <= after <= min(before, event.committed):
+                raise self.refuse(f"a cache goes from {before} to {after} scales although {event.committed} are final.")
+        self.committed, self.proposals, self.called = event.committed, [], False
+
+    def call(self, event: TargetCall) -> None:
+        self.calls += 1
+        expected = (self.calls, self.committed, self.committed + len(self.proposals) + 1)
+        if (
+            (event.number, event.start, event.stop) != expected
+            or self.called
+            or not 0 <= event.read_from <= event.start
+        ):
+            raise self.refuse(f"scales {event.start + 1} to {event.stop} are read after {self.committed}.")
+        self.called = True
+
+    def scale(self, event: Event) -> None:
+        lengths = self.trace.schedule.lengths
+        if not self.committed <= event.scale < len(lengths):
+            raise self.refuse(f"scale {event.scale + 1} is touched although {self.committed} scales are final.")
+        self.arrays(event, (self.trace.request.batch, lengths[event.scale]))
+        proposing = isinstance(event, Drafted | Carried)
+        due = self.committed + len(self.proposals) if proposing else self.settled
+        if event.scale != due or self.called != isinstance(event, Judged | Bonus):
+            raise self.refuse(f"scale {event.scale + 1} comes out of order.")
+        if proposing:
+            self.proposals.append(event.tokens)
+        if isinstance(event, SETTLING):
+            self.settled += 1
+        if isinstance(event, Judged | Unverified):
+            self.verdict(event)
+
+    def verdict(self, event: Judged | Unverified) -> None:
+        proposed = self.proposals[event.scale - self.committed :][:1]
+        claimed = event.drafted if isinstance(event, Judged) else event.tokens
+        if not proposed or not np.array_equal(proposed[0], claimed):
+            raise self.refuse("other tokens are judged than were drafted.")
+        if isinstance(event, Judged) and not np.array_equal(event.drafted[event.kept], event.tokens[event.kept]):
+            raise self.refuse("a kept token is not the drafted one.")
+
+    def arrays(self, event: Event, shape: tuple[int, int]) -> None:
+        for field in fields(event):
+            value = getattr(event, field.name)
+            expected = shape[:1] if field.name == "passed" else shape
+            if isinstance(value, np.ndarray) and value.shape != expected:
+                raise self.refuse(f"{field.name} has shape {value.shape}, expected {expected}.")
+        for tokens in (event.tokens, getattr(event, "drafted", event.tokens)):
+            if tokens.min() < 0 or tokens.max() >= self.trace.codes:
+                raise self.refuse(f"a token is outside the codebook of {self.trace.codes} codes.")
