@@ -16,7 +16,7 @@ from sdvar_core import tables
 from sdvar_core.command_line import add_common_arguments, count, pair_of, sampling_of
 from sdvar_core.errors import SDVARError
 from sdvar_core.request import Request
-from sdvar_core.speculative.acceptance import RULES
+from sdvar_core.speculative.rules import RULES
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS
 from sdvar_core.speculative.next_scale import Clock, decode
 from sdvar_core.speculative.pair import Pair, ScaleModel

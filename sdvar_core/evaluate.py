@@ -21,7 +21,7 @@ from sdvar_core.models.classifier import Classifier
 from sdvar_core.models.var import VAR, initialise
 from sdvar_core.presets import PAIRS
 from sdvar_core.request import Request
-from sdvar_core.speculative.acceptance import RULES
+from sdvar_core.speculative.rules import RULES
 from sdvar_core.speculative.fidelity import Likelihood, agreement_along, likelihood_along
 from sdvar_core.speculative.next_scale import generate
 from sdvar_core.speculative.pair import Pair, ScaleModel

@@ -126,7 +126,7 @@ def test_identity_counts_no_difference_and_the_calls_of_single_pictures():
 
 
 def test_identity_notices_a_rule_that_keeps_everything(monkeypatch):
-    def judge(target, draft, drafted, luck):
+    def judge(target, draft, drafted, luck, **options):
         verdict = sd.RULES["greedy"].judge(target, draft, drafted, luck)
         return replace(verdict, kept=torch.ones_like(verdict.kept), tokens=drafted, passed=verdict.passed | True)
 
