@@ -1,4 +1,6 @@
-"""The key/value cache of a next-scale transformer: written by position, rolled back by setting a length."""
+"""What models remember: keys and values, written by position and rolled back by a length; recurrent state, made anew."""
+
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -74,3 +76,30 @@ class KeyValueCache:
         if not 0 <= scales <= self.scales:
             raise SDVARError(f"A cache that holds {self.scales} scales cannot be rolled back to {scales}.")
         self.scales = scales
+
+
+@dataclass(frozen=True, eq=False)
+class LayerState:
+    """All that a Gated DeltaNet layer remembers of a text, of fixed size whatever its length; never written to.
+
+    delta: (batch, value heads, key dim, value dim), float32 or float64.
+    queries, keys, values: the last inputs of the three short convolutions, (batch, width − 1, channels) each.
+    """
+
+    delta: torch.Tensor
+    queries: torch.Tensor
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class RecurrentState:
+    """The state of every layer after ``tokens`` tokens; a model returns a new one and leaves the old one alone."""
+
+    layers: tuple[LayerState, ...]
+    tokens: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes taken, whatever the length of the text."""
+        return sum(getattr(layer, field.name).nbytes for layer in self.layers for field in fields(layer))
