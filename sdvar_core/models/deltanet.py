@@ -177,9 +177,7 @@ class DeltaNet(nn.Module):
             pending.append(waiting)
         return self._logits(rows), PendingTree(tuple(pending), topology, state.tokens)
 
-    def _node_by_node(
-        self, tokens: Tensor, topology: Topology, state: RecurrentState
-    ) -> tuple[Tensor, PendingStates]:
+    def _node_by_node(self, tokens: Tensor, topology: Topology, state: RecurrentState) -> tuple[Tensor, PendingStates]:
         logits, states = [], []
         for node, parent in enumerate(topology.parents):
             row, after = self(tokens[:, node : node + 1], states[parent] if parent >= 0 else state, form="decode")

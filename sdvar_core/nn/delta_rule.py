@@ -54,7 +54,7 @@ Form = Callable[[DeltaInputs, Tensor | None], tuple[Tensor, Tensor]]
 
 def recurrent(inputs: DeltaInputs, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Token after token: outputs (batch, value heads, token, value dim) in the dtype of the values, and the state."""
-    with _no_autocast(inputs):
+    with _no_autocast(inputs.keys):
         ready, state = _prepared(inputs, state)
         decay, strength = ready.log_decay.exp()[..., None, None], ready.strength[..., None, None]
         outputs = []
@@ -72,7 +72,7 @@ def decode(inputs: DeltaInputs, state: Tensor | None = None) -> tuple[Tensor, Te
     """One token, fused: the old state is read once, for key and query together. Results as of ``recurrent``."""
     if inputs.tokens != 1:
         raise SDVARError(f"The fused form decodes one token, found {inputs.tokens}; use the recurrent or chunk form.")
-    with _no_autocast(inputs):
+    with _no_autocast(inputs.keys):
         ready, state = _prepared(inputs, state)
         decay = ready.log_decay.exp()[..., None]  # (batch, heads, 1, 1)
         by_key, by_query = (torch.cat([ready.keys, ready.queries], dim=2) @ state).split(1, dim=2)
@@ -89,7 +89,7 @@ def chunk(inputs: DeltaInputs, state: Tensor | None = None, size: int = CHUNK) -
     only two products a chunk wait for the state before it. Source: Yang et al. 2024, section 3.3. Results as of
     ``recurrent``.
     """
-    with _no_autocast(inputs):
+    with _no_autocast(inputs.keys):
         ready, state = _prepared(inputs, state)
         ready = _in_chunks(ready, size)  # (batch, heads, chunk, token, …)
         sums = ready.log_decay.cumsum(dim=-1)  # G inside each chunk
@@ -132,7 +132,8 @@ class PendingDelta:
         path = list(self.topology.path(node))
         here = self.decay_sums[:, :, node, None]  # (batch, heads, 1)
         keys = (here - self.decay_sums[:, :, path]).exp()[..., None] * self.keys[:, :, path]
-        return here[..., None].exp() * self.state + keys.mT @ self.updates[:, :, path]
+        with _no_autocast(keys):
+            return here[..., None].exp() * self.state + keys.mT @ self.updates[:, :, path]
 
 
 def tree(inputs: DeltaInputs, topology: Topology, state: Tensor | None = None) -> tuple[Tensor, PendingDelta]:
@@ -144,7 +145,7 @@ def tree(inputs: DeltaInputs, topology: Topology, state: Tensor | None = None) -
     """
     if len(topology) != inputs.tokens:
         raise SDVARError(f"A tree of {len(topology)} nodes needs as many tokens, found {inputs.tokens}.")
-    with _no_autocast(inputs):
+    with _no_autocast(inputs.keys):
         ready, state = _prepared(inputs, state)
         seen = torch.from_numpy(topology.mask).to(state.device)
         sums = ready.log_decay @ seen.mT.to(state.dtype)  # (batch, heads, node)
@@ -183,5 +184,5 @@ def _prepared(inputs: DeltaInputs, state: Tensor | None) -> tuple[DeltaInputs, T
     return inputs.prepared(), inputs.empty_state() if state is None else state.to(inputs.precision)
 
 
-def _no_autocast(inputs: DeltaInputs) -> torch.autocast:
-    return torch.autocast(inputs.keys.device.type, enabled=False)
+def _no_autocast(tensor: Tensor) -> torch.autocast:
+    return torch.autocast(tensor.device.type, enabled=False)

@@ -98,7 +98,8 @@ class GatedDeltaNet(nn.Module):
         """What the rule reads, from the convolved rows (batch, token, channels)."""
         precision = torch.promote_types(values.dtype, torch.float32)
         queries, keys = (
-            F.normalize(_heads(F.silu(rows).to(precision), self.key_heads), dim=-1, eps=1e-6) for rows in (queries, keys)
+            F.normalize(_heads(F.silu(rows).to(precision), self.key_heads), dim=-1, eps=1e-6)
+            for rows in (queries, keys)
         )
         shared = self.value_heads // self.key_heads
         if shared > 1:
