@@ -1,4 +1,4 @@
-"""What models remember: keys and values, written by position and rolled back by a length; recurrent state, made anew."""
+"""What models remember: keys and values, written by position and rolled back; recurrent state, made anew each time."""
 
 from dataclasses import dataclass, fields
 

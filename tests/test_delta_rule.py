@@ -1,4 +1,4 @@
-"""All forms of the gated delta rule agree with the paper's formula, in value and in gradient; so does the convolution."""
+"""All forms of the gated delta rule agree with the paper's formula, in value and gradient; so does the convolution."""
 
 import pytest
 import torch

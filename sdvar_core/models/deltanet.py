@@ -45,7 +45,7 @@ class DeltaNetConfig:
                 raise ConfigurationError(f"{name} of a DeltaNet must be a whole number of at least 1, found {value!r}.")
         if self.value_heads % self.key_heads:
             raise ConfigurationError(
-                f"The {self.value_heads} value heads of a DeltaNet must be a multiple of its {self.key_heads} key heads."
+                f"{self.value_heads} value heads of a DeltaNet are not a multiple of its {self.key_heads} key heads."
             )
         if not self.mlp_ratio > 0 or not self.norm_eps > 0:
             raise ConfigurationError(
