@@ -1,31 +1,56 @@
-"""SDVAR: speculative decoding of pictures, exact and watched. The public names."""
+"""SDVAR: speculative decoding of pictures and of text, exact and watched. The public names."""
 
 from sdvar_core.checkpoints import load_pair
 from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError, SDVARError, TraceError
 from sdvar_core.phases import Phase
-from sdvar_core.presets import PAIRS
+from sdvar_core.presets import PAIRS, TEXT_PAIRS
 from sdvar_core.request import Request
 from sdvar_core.scales import Schedule
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
 from sdvar_core.speculative.next_scale import decode, generate, trace_of
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import RULES, Rule
+from sdvar_core.speculative.text_pair import TextPair
+from sdvar_core.speculative.tree import DraftTree, FlatTree, flat_tree
+from sdvar_core.speculative.tree_decode import decode_text, generate_text, text_trace_of
+from sdvar_core.speculative.tree_judging import CHILDREN
+from sdvar_core.speculative.tree_shape import TREE_SHAPES
+from sdvar_core.text_request import TextRequest
+from sdvar_core.text_trace import (
+    BonusToken,
+    ChildJudged,
+    PromptRead,
+    TextEvent,
+    TextTrace,
+    TreeCall,
+    TreeCommit,
+    TreeDrafted,
+)
+from sdvar_core.topology import Topology
 from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
 
 __all__ = [
+    "CHILDREN",
     "DRAFT_LENGTHS",
     "PAIRS",
     "RULES",
+    "TEXT_PAIRS",
+    "TREE_SHAPES",
     "Bonus",
+    "BonusToken",
     "Carried",
     "CheckpointError",
+    "ChildJudged",
     "ConfigurationError",
     "DraftLength",
+    "DraftTree",
     "Drafted",
     "Event",
+    "FlatTree",
     "Judged",
     "Pair",
     "Phase",
+    "PromptRead",
     "Request",
     "RequestError",
     "RoundEnd",
@@ -33,11 +58,23 @@ __all__ = [
     "SDVARError",
     "Schedule",
     "TargetCall",
+    "TextEvent",
+    "TextPair",
+    "TextRequest",
+    "TextTrace",
+    "Topology",
     "Trace",
     "TraceError",
+    "TreeCall",
+    "TreeCommit",
+    "TreeDrafted",
     "Unverified",
     "decode",
+    "decode_text",
+    "flat_tree",
     "generate",
+    "generate_text",
     "load_pair",
+    "text_trace_of",
     "trace_of",
 ]

@@ -16,13 +16,16 @@ from torch import nn
 
 from sdvar_core.errors import CheckpointError, ConfigurationError
 from sdvar_core.models.classifier import Classifier, ClassifierConfig
+from sdvar_core.models.deltanet import DeltaNet, DeltaNetConfig
 from sdvar_core.models.var import VAR, VARConfig
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
-from sdvar_core.presets import PAIRS
+from sdvar_core.presets import PAIRS, TEXT_PAIRS
 from sdvar_core.speculative.pair import Pair
+from sdvar_core.speculative.text_pair import TextPair
 
 KINDS: dict[str, tuple[type, type[nn.Module]]] = {
     "classifier": (ClassifierConfig, Classifier),
+    "deltanet": (DeltaNetConfig, DeltaNet),
     "var": (VARConfig, VAR),
     "vqvae": (VQVAEConfig, VQVAE),
 }
@@ -31,15 +34,33 @@ LARGEST_CONFIG = 65_536  # bytes
 _REAL_NUMBERS = {"F64", "F32", "F16", "BF16"}
 
 
-def load_pair(name: str) -> Pair:
+def load_pair(name: str) -> Pair | TextPair:
     """The pair of that name, on the CPU in float32, ready to decode. CheckpointError if it is unknown or damaged."""
+    if name in TEXT_PAIRS:
+        return load_text_pair(name)
     if name not in PAIRS:
-        raise CheckpointError(f"Unknown pair {name!r}: choose one of {', '.join(PAIRS)}.")
+        raise CheckpointError(f"Unknown pair {name!r}: choose one of {', '.join([*PAIRS, *TEXT_PAIRS])}.")
     preset = PAIRS[name]
     draft, target = load_model(preset.draft, "var"), load_model(preset.target, "var")
     tokenizer = load_model(preset.tokenizer, "vqvae")
     check_fit(draft, target, tokenizer, len(preset.class_names))
     return Pair(name, draft, target, tokenizer, tokenizer.config.schedule, tokenizer.config.codes, preset.class_names)
+
+
+def load_text_pair(name: str) -> TextPair:
+    """The pair of language models of that name. CheckpointError if it is not there, damaged, or does not fit."""
+    preset = TEXT_PAIRS[name]
+    for role, folder in (("draft", preset.draft), ("target", preset.target)):
+        if not folder.is_dir():
+            raise CheckpointError(
+                f"The pair {name!r} has no {role}: {_shown(folder)} is missing. Train it with {preset.recipe}."
+            )
+    draft, target = load_model(preset.draft, "deltanet"), load_model(preset.target, "deltanet")
+    if draft.vocabulary != target.vocabulary or target.vocabulary > 256:
+        raise CheckpointError(
+            f"The draft speaks {draft.vocabulary} tokens and the target {target.vocabulary}; expected the same bytes."
+        )
+    return TextPair(name, draft, target, target.vocabulary)
 
 
 def check_fit(draft: VAR, target: VAR, tokenizer: VQVAE, classes: int) -> None:

@@ -1,4 +1,4 @@
-"""Named, frozen configurations: which folders make a pair, and what its classes are called."""
+"""Named, frozen configurations: which folders make a pair of picture models or of language models."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,31 @@ PAIRS: dict[str, PairPreset] = {
             target=ASSETS / "tiny-worlds" / "target",
             tokenizer=ASSETS / "tiny-worlds" / "tokenizer",
             class_names=TINY_WORLD_NAMES,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class TextPairPreset:
+    """A pair of language models by the folders of its parts. ``recipe``: the command that makes them."""
+
+    name: str
+    sentence: str
+    draft: Path
+    target: Path
+    recipe: str
+
+
+TEXT_PAIRS: dict[str, TextPairPreset] = {
+    preset.name: preset
+    for preset in (
+        TextPairPreset(
+            name="python-bytes",
+            sentence="Two Gated DeltaNets that write Python byte by byte; trained on the standard library's source.",
+            draft=ASSETS / "python-bytes" / "draft",
+            target=ASSETS / "python-bytes" / "target",
+            recipe="python -m sdvar_core.training.deltanet",
         ),
     )
 }

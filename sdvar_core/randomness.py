@@ -1,7 +1,8 @@
 """Named, seeded streams of luck: every random number of a run has an address, so a replay is bit-identical.
 
-A number is addressed by (seed, stream, attempt, scale, position). Two runs with the same seed share their luck address
-by address, however many draws either of them makes; nothing here is ever global state.
+A number is addressed by (seed, stream, attempt, scale, position), in a text by (seed, stream, attempt, position). Two
+runs with the same seed share their luck address by address, however many draws either of them makes; nothing here is
+ever global state.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from enum import IntEnum
 import numpy as np
 import torch
 from torch import Tensor
+
+from sdvar_core.probability import draw
 
 
 class Stream(IntEnum):
@@ -20,6 +23,9 @@ class Stream(IntEnum):
     ACCEPT = 3  # uniforms of the acceptance test
     RESIDUAL = 4  # uniforms of the draw that replaces a rejected token
     REDRAW = 5  # uniforms of the test that ends the joint rule's repeated draws
+    CHILD = 6  # uniforms of the draws of a draft tree's children
+    TRY = 7  # uniforms of the test of a child
+    ANSWER = 8  # uniforms of the target's own draw after a walk down a tree
 
 
 class Luck:
@@ -57,3 +63,25 @@ class ScaleLuck:
             for seed in self.seeds
         ]
         return torch.from_numpy(np.stack(rows))
+
+
+class TextLuck:
+    """The luck of one text: a number belongs to a place in the text, counted from the prompt's first token."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def uniform(self, stream: Stream, position: int, attempt: int = 0) -> float:
+        """A uniform in [0, 1)."""
+        counter = [0, 0, attempt, position]
+        return float(np.random.Generator(np.random.Philox(key=[self.seed, int(stream)], counter=counter)).random())
+
+    def draw(self, probabilities: Tensor, stream: Stream, position: int, attempt: int = 0) -> int:
+        """A token of law ``probabilities`` (vocabulary,)."""
+        uniform = torch.tensor(self.uniform(stream, position, attempt), dtype=torch.float64)
+        return int(draw(probabilities, uniform))
+
+    def test(self, chance: float, stream: Stream, position: int, attempt: int = 0) -> tuple[bool, float]:
+        """Whether the uniform lies below ``chance``, and the uniform."""
+        uniform = self.uniform(stream, position, attempt)
+        return uniform < chance, uniform

@@ -7,6 +7,7 @@ import torch
 
 from sdvar_core.scales import Schedule
 from sdvar_core.speculative.pair import Pair
+from sdvar_core.speculative.text_pair import TextPair
 
 
 class ShortSchedule(Schedule):
@@ -112,3 +113,47 @@ def tick_clock():
         return now
 
     return clock
+
+
+class FakeTextPending:
+    def __init__(self, paths: list[tuple[int, ...]], state: tuple[int, ...]) -> None:
+        self.paths, self.state = paths, state
+
+    def state_at(self, node: int) -> tuple[int, ...]:
+        return self.state if node < 0 else self.state + self.paths[node]
+
+
+class FakeTextModel:
+    """Logits that are a fixed random function of (salt, all tokens so far); its state is that tuple of tokens."""
+
+    def __init__(self, vocabulary: int, salt: int, sharpness: float = 1.0) -> None:
+        self.vocabulary, self.salt, self.sharpness = vocabulary, salt, sharpness
+        self.calls, self.memory = 0, {}
+
+    def new_state(self, batch: int) -> tuple[int, ...]:
+        assert batch == 1
+        return ()
+
+    def __call__(self, tokens: torch.Tensor, state: tuple[int, ...]):
+        self.calls += 1
+        texts = [state + tuple(tokens[0, : end + 1].tolist()) for end in range(tokens.shape[1])]
+        return torch.stack([self.logits(text) for text in texts])[None], texts[-1]
+
+    def tree(self, tokens: torch.Tensor, parents, state: tuple[int, ...], form: str = "tree"):
+        self.calls += 1
+        paths = []
+        for token, parent in zip(tokens[0].tolist(), parents, strict=True):
+            paths.append((paths[parent] if parent >= 0 else ()) + (token,))
+        return torch.stack([self.logits(state + path) for path in paths])[None], FakeTextPending(paths, state)
+
+    def logits(self, text: tuple[int, ...]) -> torch.Tensor:
+        if text not in self.memory:
+            numbers = np.random.default_rng([self.salt, len(text), *text]).normal(size=self.vocabulary)
+            self.memory[text] = torch.from_numpy(numbers) * self.sharpness
+        return self.memory[text]
+
+
+def fake_text_pair(vocabulary: int = 5, sharpness: float = 1.0, own_draft: bool = False) -> TextPair:
+    """A target, and a draft that guesses at random, or the target as its own draft."""
+    draft, target = (FakeTextModel(vocabulary, salt, sharpness) for salt in (1 if own_draft else 2, 1))
+    return TextPair("fake text", draft, target, vocabulary)
