@@ -128,3 +128,17 @@ def _chance(distribution: torch.Tensor, codes: Sequence[int]) -> float:
 def _joint_ratio(p: torch.Tensor, q: torch.Tensor, codes: Sequence[int]) -> float:
     below = _chance(q, codes)
     return _chance(p, codes) / below if below else math.inf
+
+
+class BranchingTextLuck:
+    """Luck of a text whose every draw and every test is a choice."""
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices = choices
+
+    def draw(self, probabilities: torch.Tensor, stream: Stream, position: int, attempt: int = 0) -> int:
+        return self.choices.choose(probabilities.numpy())
+
+    def test(self, chance: float, stream: Stream, position: int, attempt: int = 0) -> tuple[bool, float]:
+        accepted = self.choices.choose(np.array([chance, 1.0 - chance])) == 0
+        return accepted, chance / 2 if accepted else (1.0 + chance) / 2

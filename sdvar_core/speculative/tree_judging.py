@@ -29,7 +29,10 @@ class Children:
 
 
 def chance_of_fixed(p: Tensor, q: Tensor | None, token: int) -> float:
-    """p(x): a child that is always the same one is proposed with q = 1 (design section 5)."""
+    """p(x): a child that is always the same one is proposed with q = 1 (design section 5).
+
+    Drawn children may be judged so, too; knowing q only makes more of them acceptable.
+    """
     return float(p[token])
 
 
