@@ -6,7 +6,7 @@ nodes come in topological order. Source: design section 5.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -86,13 +86,19 @@ class Topology:
         Rows count through the last ``width − 1`` committed inputs and then the nodes: the window of a node is its own
         ancestors, then the committed inputs, never its siblings.
         """
-        windows = np.empty((len(self), width), dtype=np.int64)
-        for node in range(len(self)):
-            place = node
-            for column in reversed(range(width)):
-                windows[node, column] = place + width - 1
-                place = self.parents[place] if place >= 0 else place - 1
-        return windows
+        return _windows(self.parents, width)
+
+
+@lru_cache(maxsize=16)
+def _windows(parents: tuple[int, ...], width: int) -> np.ndarray:
+    """See ``Topology.windows``; every layer of a model asks for the same ones."""
+    windows = np.empty((len(parents), width), dtype=np.int64)
+    for node in range(len(parents)):
+        place = node
+        for column in reversed(range(width)):
+            windows[node, column] = place + width - 1
+            place = parents[place] if place >= 0 else place - 1
+    return windows
 
 
 def topology_of(parents: Sequence[int] | Topology) -> Topology:

@@ -20,7 +20,7 @@ from sdvar_core.speculative.tree_judging import without
 Ask = Callable[[DraftTree, Sequence[int]], Tensor]
 """Takes a tree and some of its nodes, returns the draft's distributions after them, float64 (node, vocabulary)."""
 
-EXPECTED_ACCEPTANCE = 0.7  # of a sampled child, in the plan of a tree
+EXPECTED_ACCEPTANCE = 0.8  # of a sampled child, in the plan of a tree
 
 
 @dataclass(frozen=True)
