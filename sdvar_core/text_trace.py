@@ -4,13 +4,15 @@ Nodes of a draft tree are counted from 0, the root, which is the last token that
 target; the drafted nodes are 1, 2, …. Positions count the tokens of the text, the prompt's first being 0.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from sdvar_core.text_request import TextRequest
 from sdvar_core.topology import Topology
+from sdvar_core.trace import same_event
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,14 @@ class TreeCommit:
 
 
 TextEvent = PromptRead | TreeDrafted | TreeCall | ChildJudged | BonusToken | TreeCommit
+TEXT_EVENT_KINDS: dict[str, type] = {
+    "prompt_read": PromptRead,
+    "tree_drafted": TreeDrafted,
+    "tree_call": TreeCall,
+    "child_judged": ChildJudged,
+    "bonus_token": BonusToken,
+    "tree_commit": TreeCommit,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +208,11 @@ class TextTrace:
         return len(self.of(BonusToken))
 
     @property
+    def levels(self) -> int:
+        """Levels of all trees: the most guesses that could have been accepted."""
+        return sum(event.depth for event in self.of(TreeCommit))
+
+    @property
     def acceptance_rate(self) -> float:
         """Accepted over drafted nodes; 0 where nothing was drafted. Low for a wide tree, which bets on many."""
         return self.accepted / self.drafted if self.drafted else 0.0
@@ -205,8 +220,7 @@ class TextTrace:
     @property
     def path_acceptance_rate(self) -> float:
         """Accepted over the levels drafted: of the best path, position by position; 0 where nothing was drafted."""
-        levels = sum(event.depth for event in self.of(TreeCommit))
-        return self.accepted / levels if levels else 0.0
+        return self.accepted / self.levels if self.levels else 0.0
 
     @property
     def acceptance_by_depth(self) -> tuple[float, ...]:
@@ -257,21 +271,23 @@ class TextTrace:
         check_text_trace(self)
         return self
 
+    def save(self, path: str | Path) -> None:
+        """Write the trace as JSON, lossless."""
+        from sdvar_core.text_trace_file import write_text_trace
+
+        write_text_trace(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> "TextTrace":
+        """Read a trace file; TraceError if it is truncated, foreign, too new or contradicts itself."""
+        from sdvar_core.text_trace_file import read_text_trace
+
+        return read_text_trace(Path(path))
+
     def same_run(self, other: "TextTrace") -> bool:
         """Whether both record the same run bit for bit; measured seconds do not count."""
         return (
             self.request == other.request
             and len(self.events) == len(other.events)
-            and all(same_text_event(one, two) for one, two in zip(self.events, other.events, strict=True))
+            and all(same_event(one, two) for one, two in zip(self.events, other.events, strict=True))
         )
-
-
-def same_text_event(one: TextEvent, two: TextEvent) -> bool:
-    """Whether two events are equal bit for bit, their measured seconds aside."""
-    if type(one) is not type(two):
-        return False
-    for field in fields(one):
-        first, second = np.asarray(getattr(one, field.name)), np.asarray(getattr(two, field.name))
-        if field.name != "seconds" and not np.array_equal(first, second, equal_nan=first.dtype.kind == "f"):
-            return False
-    return True

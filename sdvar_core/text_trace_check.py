@@ -54,6 +54,8 @@ class _Walk:
         for node, children in enumerate(topology.children):
             if len(children) > event.topk or len({int(event.tokens[child]) for child in children}) < len(children):
                 raise self.refuse(f"the children of node {node} are too many or not different.")
+        if event.tokens.min() < 0 or event.tokens.max() > 255:
+            raise self.refuse("a token is no byte.")
         if max(topology.depths) > event.steps:
             raise self.refuse(f"the tree is deeper than its {event.steps} steps.")
         self.tree, self.path, self.tried, self.round = event, [0], 0, event.round
@@ -89,6 +91,8 @@ class _Walk:
     def drawn(self, event: BonusToken) -> None:
         if event.node != self.path[-1] or event.position != len(self.text) + len(self.path) - 1:
             raise self.refuse("the bonus token does not follow the last accepted node.")
+        if not 0 <= event.token <= 255:
+            raise self.refuse("a token is no byte.")
         self.bonus, self.expected = event, (TreeCommit,)
 
     def commit(self, event: TreeCommit) -> None:

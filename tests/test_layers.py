@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "scales", "topology", "randomness", "probability", "cache", "phases", "request", "text_request"}
-GROUND |= {"trace", "trace_check", "trace_file", "text_trace", "text_trace_check"}
+GROUND |= {"trace", "trace_check", "trace_file", "text_trace", "text_trace_check", "text_trace_file"}
 MODELS = GROUND | {"nn", "models"}
 EVERYTHING = MODELS | {"presets", "speculative", "checkpoints", "training", "tables", "command_line"}
 # Part of the core → the parts that it may import, itself included.
@@ -25,8 +25,9 @@ CORE = {
     "training": MODELS | {"presets", "speculative", "checkpoints", "training"},
     "evaluate": EVERYTHING | {"evaluate"},
     "bench": EVERYTHING | {"bench"},
+    "bench_text": EVERYTHING | {"bench_text"},
 }
-COMMANDS = {"training", "evaluate", "bench"}  # these may print
+COMMANDS = {"training", "evaluate", "bench", "bench_text"}  # these may print
 BESIDE = {"stage", "figures", "session", "frames", "narration", "exports"}
 # Part of the app → the parts that it may import, itself included.
 APP = {

@@ -55,16 +55,18 @@ class DraftReader:
 
     @torch.inference_mode()
     def ask(self, tree: DraftTree, nodes: Sequence[int]) -> Tensor:
-        """Distributions (node, vocabulary) after some nodes of a tree whose root it has read.
+        """Distributions (node, vocabulary) after the root alone, or after other nodes, of a tree whose root it has read.
 
-        The whole tree is read again at every level, so that no state but the committed one is ever kept.
+        Their paths are read again at every level, in one pass, so that no state but the committed one is ever kept.
         """
-        if len(tree) == 1:
+        if tuple(nodes) == (0,):
             return softened(self.after_text[None], self.temperature)
-        parents = [parent - 1 for parent in tree.parents[1:]]
-        logits, _ = self.model.tree(as_tokens(tree.tokens[1:]), parents, self.state)
+        needed = sorted({entry for node in nodes for entry in tree.topology.path(node)})
+        part = tree.only(needed)
+        parents = [parent - 1 for parent in part.parents[1:]]
+        logits, _ = self.model.tree(as_tokens(part.tokens[1:]), parents, self.state)
         self.calls += 1
-        return softened(logits[0, [node - 1 for node in nodes]], self.temperature)
+        return softened(logits[0, [needed.index(node) - 1 for node in nodes]], self.temperature)
 
 
 class TreeDecoder:
