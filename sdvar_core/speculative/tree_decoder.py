@@ -55,7 +55,7 @@ class DraftReader:
 
     @torch.inference_mode()
     def ask(self, tree: DraftTree, nodes: Sequence[int]) -> Tensor:
-        """Distributions (node, vocabulary) after the root alone, or after other nodes, of a tree whose root it has read.
+        """Distributions (node, vocabulary) after the root, or after other nodes, of a tree whose root was read.
 
         Their paths are read again at every level, in one pass, so that no state but the committed one is ever kept.
         """
