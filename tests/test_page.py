@@ -242,6 +242,14 @@ def test_forward_at_the_end_asks_for_one_event(visitor):
         visitor.wait_for_function("n => sdvar.count === n && sdvar.cursor === n - 1", arg=count)
 
 
+def test_steps_pressed_quickly_are_all_made(visitor):
+    for _ in range(5):
+        visitor.evaluate("document.querySelector('#step').click()")
+    visitor.wait_for_function("sdvar.count === 5 && sdvar.cursor === 4")
+    visitor.wait_for_timeout(200)
+    assert visitor.evaluate("sdvar.count") == 5
+
+
 def test_rejections_are_found_by_key(visitor, pair):
     generate(visitor)
     trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
@@ -284,7 +292,7 @@ def test_a_token_is_chosen_by_mouse_and_by_keyboard(visitor, pair):
     side = trace.schedule.sides[judged.scale]
     title = visitor.inner_text('[data-part="readout-title"]')
     assert title == f"Token 6 of scale {judged.scale + 1} — row {5 // side + 1}, column {5 % side + 1}"
-    numbers = visitor.evaluate("(s => [s.p[5], s.q[5], s.tv[5]])(sdvar.state.scales[%d])" % judged.scale)
+    numbers = visitor.evaluate("n => (s => [s.p[5], s.q[5], s.tv[5]])(sdvar.state.scales[n])", judged.scale)
     event = final_event(trace, judged.scale)
     assert numbers == [float(event.target_probability[0, 5]), float(event.draft_probability[0, 5]),
                        float(event.total_variation[0, 5])]  # fmt: skip
