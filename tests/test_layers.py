@@ -28,7 +28,7 @@ CORE = {
     "bench_text": EVERYTHING | {"bench_text"},
 }
 COMMANDS = {"training", "evaluate", "bench", "bench_text"}  # these may print
-BESIDE = {"stage", "figures", "session", "frames", "narration", "exports"}
+BESIDE = {"stage", "figures", "session", "run", "frames", "narration", "exports"}
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},
