@@ -13,6 +13,8 @@ from sdvar_core.speculative.rules import RULES, Rule
 from sdvar_core.speculative.text_pair import TextPair
 from sdvar_core.speculative.tree import DraftTree, FlatTree, flat_tree
 from sdvar_core.speculative.tree_decode import decode_text, generate_text, text_trace_of
+from sdvar_core.speculative.tree_faults import TREE_FAULTS
+from sdvar_core.speculative.tree_invariants import TREE_INVARIANTS
 from sdvar_core.speculative.tree_judging import CHILDREN
 from sdvar_core.speculative.tree_shape import TREE_SHAPES
 from sdvar_core.text_request import TextRequest
@@ -22,6 +24,7 @@ from sdvar_core.text_trace import (
     PromptRead,
     TextEvent,
     TextTrace,
+    TextViolation,
     TreeCall,
     TreeCommit,
     TreeDrafted,
@@ -35,6 +38,8 @@ __all__ = [
     "PAIRS",
     "RULES",
     "TEXT_PAIRS",
+    "TREE_FAULTS",
+    "TREE_INVARIANTS",
     "TREE_SHAPES",
     "Bonus",
     "BonusToken",
@@ -62,6 +67,7 @@ __all__ = [
     "TextPair",
     "TextRequest",
     "TextTrace",
+    "TextViolation",
     "Topology",
     "Trace",
     "TraceError",

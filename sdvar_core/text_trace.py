@@ -108,7 +108,17 @@ class TreeCommit:
         return len(self.path)
 
 
-TextEvent = PromptRead | TreeDrafted | TreeCall | ChildJudged | BonusToken | TreeCommit
+@dataclass(frozen=True, eq=False)
+class TextViolation:
+    """Something that must hold in every run did not: ``invariant`` is its name in ``TREE_INVARIANTS``. Follows the
+    event that showed it; at most one for each invariant and round."""
+
+    round: int
+    invariant: str
+    sentence: str
+
+
+TextEvent = PromptRead | TreeDrafted | TreeCall | ChildJudged | BonusToken | TreeCommit | TextViolation
 TEXT_EVENT_KINDS: dict[str, type] = {
     "prompt_read": PromptRead,
     "tree_drafted": TreeDrafted,
@@ -116,6 +126,7 @@ TEXT_EVENT_KINDS: dict[str, type] = {
     "child_judged": ChildJudged,
     "bonus_token": BonusToken,
     "tree_commit": TreeCommit,
+    "text_violation": TextViolation,
 }
 
 
@@ -248,6 +259,11 @@ class TextTrace:
     def call_reduction(self) -> float:
         """Calls of plain decoding over target calls; 1 before the first."""
         return self.baseline_calls / self.target_calls if self.target_calls else 1.0
+
+    @property
+    def violations(self) -> list[TextViolation]:
+        """What the invariants found wrong; none in a sound run."""
+        return self.of(TextViolation)
 
     @property
     def draft_seconds(self) -> float:

@@ -3,28 +3,43 @@
 import numpy as np
 
 from sdvar_core.errors import SDVARError, TraceError
-from sdvar_core.text_trace import BonusToken, ChildJudged, PromptRead, TextTrace, TreeCall, TreeCommit, TreeDrafted
+from sdvar_core.text_request import TextRequest
+from sdvar_core.text_trace import (
+    BonusToken,
+    ChildJudged,
+    PromptRead,
+    TextEvent,
+    TextTrace,
+    TreeCall,
+    TreeCommit,
+    TreeDrafted,
+)
 
 
 def check_text_trace(trace: TextTrace) -> None:
-    """Walk through the events; TraceError at the first that cannot follow from those before it."""
-    walk = _Walk(trace)
-    for number, event in enumerate(trace.events, 1):
-        walk.where = f"event {number} ({type(event).__name__})"
-        if type(event) not in walk.expected:
-            names = " or ".join(kind.__name__ for kind in walk.expected)
-            raise walk.refuse(f"something happens where {names} must come.")
-        _TAKES[type(event)](walk, event)
+    """Walk through the events; TraceError at the first that cannot follow from those before it.
+
+    A trace that tells of violations is known to be wrong: only its tokens are looked at.
+    """
+    for event in trace.events:
+        if not all(0 <= token <= 255 for token in np.ravel(getattr(event, "tokens", getattr(event, "token", 0)))):
+            raise TraceError(f"A {type(event).__name__} holds a token that is no byte.")
+    if trace.violations:
+        return
+    walk = TextWalk(trace.request)
+    for event in trace.events:
+        walk.take(event)
     _check_counts(trace)
 
 
-class _Walk:
-    """What is known of the run after the events so far."""
+class TextWalk:
+    """What is known of a run after the events so far; ``take`` refuses an event that cannot follow."""
 
-    def __init__(self, trace: TextTrace) -> None:
-        self.trace, self.where = trace, ""
+    def __init__(self, request: TextRequest) -> None:
+        self.request, self.where, self.taken = request, "", 0
         self.expected: tuple[type, ...] = (PromptRead,)
-        self.text = list(trace.prompt)
+        self.text = list(request.prompt_bytes)
+        self.longest = len(self.text) + request.length
         self.held = len(self.text) - 1  # tokens that the target's state holds
         self.round, self.calls = 0, 0
         self.tree: TreeDrafted | None = None
@@ -32,15 +47,27 @@ class _Walk:
         self.tried = 0  # children of the current node
         self.bonus: BonusToken | None = None
 
+    def take(self, event: TextEvent) -> None:
+        """One event further; TraceError if it cannot follow."""
+        self.taken += 1
+        self.where = f"event {self.taken} ({type(event).__name__})"
+        if type(event) not in self.expected:
+            names = " or ".join(kind.__name__ for kind in self.expected)
+            raise self.refuse(f"something happens where {names} must come.")
+        _TAKES[type(event)](self, event)
+
     def refuse(self, what: str) -> TraceError:
+        """The error that says where."""
         return TraceError(f"In {self.where} {what}")
 
     def prompt(self, event: PromptRead) -> None:
+        """The prompt comes first."""
         if event.tokens.tolist() != self.text:
             raise self.refuse("another prompt is read than was asked for.")
         self.expected = (TreeDrafted,)
 
     def drafted(self, event: TreeDrafted) -> None:
+        """A tree hangs on the last token, and is one."""
         count = len(event.tokens)
         arrays = (event.parents, event.scores, event.probability)
         if count < 1 or any(len(array) != count for array in arrays) or event.tokens[0] != self.text[-1]:
@@ -54,8 +81,6 @@ class _Walk:
         for node, children in enumerate(topology.children):
             if len(children) > event.topk or len({int(event.tokens[child]) for child in children}) < len(children):
                 raise self.refuse(f"the children of node {node} are too many or not different.")
-        if event.tokens.min() < 0 or event.tokens.max() > 255:
-            raise self.refuse("a token is no byte.")
         if max(topology.depths) > event.steps:
             raise self.refuse(f"the tree is deeper than its {event.steps} steps.")
         self.tree, self.path, self.tried, self.round = event, [0], 0, event.round
@@ -63,6 +88,7 @@ class _Walk:
         self.expected = (TreeCall,)
 
     def call(self, event: TreeCall) -> None:
+        """The target reads the tree."""
         self.calls += 1
         if event.number != self.calls or any(
             len(array) != len(self.tree.tokens) for array in (event.probability, event.entropy, event.likeliest)
@@ -76,6 +102,7 @@ class _Walk:
         self.expected = (ChildJudged,) if self.tried < len(children) else (BonusToken,)
 
     def judged(self, event: ChildJudged) -> None:
+        """The next child of the last accepted node."""
         here = self.path[-1]
         place = (here, self.topology.children[here][self.tried], len(self.text) + len(self.path) - 1)
         if (event.parent, event.node, event.position) != place or event.token != self.tree.tokens[event.node]:
@@ -89,13 +116,13 @@ class _Walk:
         self.judging()
 
     def drawn(self, event: BonusToken) -> None:
+        """After the last accepted node."""
         if event.node != self.path[-1] or event.position != len(self.text) + len(self.path) - 1:
             raise self.refuse("the bonus token does not follow the last accepted node.")
-        if not 0 <= event.token <= 255:
-            raise self.refuse("a token is no byte.")
         self.bonus, self.expected = event, (TreeCommit,)
 
     def commit(self, event: TreeCommit) -> None:
+        """What was accepted, and the bonus."""
         accepted = self.path[1:]
         tokens = [int(self.tree.tokens[node]) for node in accepted] + [self.bonus.token]
         if event.path.tolist() != accepted or event.tokens.tolist() != tokens:
@@ -107,18 +134,18 @@ class _Walk:
         depth, drafted = max(self.topology.depths), len(self.topology) - 1
         if (event.depth, event.drafted, event.rolled_back) != (depth, drafted, drafted - len(accepted)):
             raise self.refuse("the counts are not those of the tree.")
-        if len(self.text) - len(self.trace.prompt) > self.trace.request.length:
+        if len(self.text) > self.longest:
             raise self.refuse("more is written than was asked for.")
         self.expected = (TreeDrafted,)
 
 
 _TAKES = {
-    PromptRead: _Walk.prompt,
-    TreeDrafted: _Walk.drafted,
-    TreeCall: _Walk.call,
-    ChildJudged: _Walk.judged,
-    BonusToken: _Walk.drawn,
-    TreeCommit: _Walk.commit,
+    PromptRead: TextWalk.prompt,
+    TreeDrafted: TextWalk.drafted,
+    TreeCall: TextWalk.call,
+    ChildJudged: TextWalk.judged,
+    BonusToken: TextWalk.drawn,
+    TreeCommit: TextWalk.commit,
 }
 
 

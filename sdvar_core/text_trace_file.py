@@ -107,7 +107,7 @@ def _value(wanted: Any, value: Any) -> Any:
         if letter == "f" and all(entry is None or type(entry) is float for entry in entries):
             return np.array([np.nan if entry is None else entry for entry in entries], dtype=np.float32)
         raise TypeError
-    if wanted in (int, bool, float):
+    if wanted in (int, bool, float, str):
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise TypeError
         return value

@@ -13,9 +13,9 @@ from safetensors.torch import load, save_file
 import sdvar_core as sd
 from sdvar_core.checkpoints import load_model, load_pair, save_model
 from sdvar_core.presets import PAIRS
-from tests.tiny import TOKENIZER, save_tiny_models, tiny_classifier, tiny_tokenizer, tiny_var
+from tests.tiny import TOKENIZER, save_tiny_models, tiny_classifier, tiny_deltanet, tiny_tokenizer, tiny_var
 
-MODELS = {"var": tiny_var, "vqvae": tiny_tokenizer, "classifier": tiny_classifier}
+MODELS = {"var": tiny_var, "vqvae": tiny_tokenizer, "classifier": tiny_classifier, "deltanet": tiny_deltanet}
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import torch
 
 from sdvar_core.checkpoints import save_model
 from sdvar_core.models.classifier import Classifier, ClassifierConfig
+from sdvar_core.models.deltanet import DeltaNet, DeltaNetConfig
+from sdvar_core.models.deltanet import initialise as initialise_deltanet
 from sdvar_core.models.var import VAR, VARConfig, initialise
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
 from sdvar_core.presets import TINY_WORLD_NAMES
@@ -32,6 +34,13 @@ def tiny_var(seed: int, depth: int = 2) -> VAR:
     model = initialise(VAR(config), torch.Generator().manual_seed(seed))
     with torch.no_grad():
         model.head.weight.mul_(150)
+    return model.eval().requires_grad_(False)
+
+
+def tiny_deltanet(seed: int) -> DeltaNet:
+    """A language model of width 8."""
+    config = DeltaNetConfig(depth=1, width=8, key_heads=1, value_heads=2, key_dim=4, value_dim=4)
+    model = initialise_deltanet(DeltaNet(config), torch.Generator().manual_seed(seed))
     return model.eval().requires_grad_(False)
 
 

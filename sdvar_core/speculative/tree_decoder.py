@@ -16,7 +16,7 @@ from sdvar_core.randomness import Stream, TextLuck
 from sdvar_core.speculative.text_pair import Pending, TextModel, TextPair, as_tokens
 from sdvar_core.speculative.tree import DraftTree
 from sdvar_core.speculative.tree_growth import Growth, grow_likeliest, grow_sampled
-from sdvar_core.speculative.tree_judging import children_named
+from sdvar_core.speculative.tree_judging import Children, children_named
 from sdvar_core.speculative.tree_shape import tree_shape_named
 from sdvar_core.text_request import MOST_NODES, TextRequest
 from sdvar_core.text_trace import BonusToken, ChildJudged, PromptRead, TextEvent, TreeCall, TreeCommit, TreeDrafted
@@ -149,7 +149,7 @@ class TreeDecoder:
         """
         path, node = [], 0
         while True:
-            position = len(self.text) + len(path)
+            position = self.position(tree, node)
             p = final_distribution(logits[node], self.request.temperature)
             chosen, p = yield from self.choose(tree, node, p, position)
             if chosen is None:
@@ -160,6 +160,10 @@ class TreeDecoder:
         yield BonusToken(self.number, node, position, token, float(p[token]))
         return path, token
 
+    def position(self, tree: DraftTree, node: int) -> int:
+        """The place in the text of what follows a node: by its depth, whatever its index is."""
+        return len(self.text) + tree.topology.depths[node]
+
     def choose(
         self, tree: DraftTree, node: int, p: Tensor, position: int
     ) -> Generator[TextEvent, None, tuple[int | None, Tensor]]:
@@ -167,7 +171,7 @@ class TreeDecoder:
         q = tree.distributions.get(node)
         for rank, child in enumerate(tree.topology.children[node]):
             token = tree.tokens[child]
-            chance = self.children.chance(p, q, token)
+            chance = self.judging.chance(p, q, token)
             accepted, uniform = self.luck.test(chance, Stream.TRY, position, rank)
             q_of_token = 1.0 if q is None else float(q[token])
             yield ChildJudged(
@@ -175,7 +179,7 @@ class TreeDecoder:
             )
             if accepted:
                 return child, p
-            p, q = self.children.after_rejection(p, q, token)
+            p, q = self.judging.after_rejection(p, q, token)
         return None, p
 
     @torch.inference_mode()
@@ -198,6 +202,11 @@ class TreeDecoder:
         )
         self.rounds.append(end)
         return end
+
+    @property
+    def judging(self) -> Children:
+        """How children are judged: as they were chosen."""
+        return self.children
 
     @property
     def number(self) -> int:
