@@ -17,18 +17,18 @@ from sdvar_core.speculative.tree_faults import TREE_FAULTS
 from sdvar_core.speculative.tree_invariants import TREE_INVARIANTS
 from sdvar_core.speculative.tree_judging import CHILDREN
 from sdvar_core.speculative.tree_shape import TREE_SHAPES
-from sdvar_core.text_request import TextRequest
-from sdvar_core.text_trace import (
+from sdvar_core.text_events import (
     BonusToken,
     ChildJudged,
     PromptRead,
     TextEvent,
-    TextTrace,
     TextViolation,
     TreeCall,
     TreeCommit,
     TreeDrafted,
 )
+from sdvar_core.text_request import TextRequest
+from sdvar_core.text_trace import TextTrace
 from sdvar_core.topology import Topology
 from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
 

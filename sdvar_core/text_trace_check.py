@@ -3,17 +3,17 @@
 import numpy as np
 
 from sdvar_core.errors import SDVARError, TraceError
-from sdvar_core.text_request import TextRequest
-from sdvar_core.text_trace import (
+from sdvar_core.text_events import (
     BonusToken,
     ChildJudged,
     PromptRead,
     TextEvent,
-    TextTrace,
     TreeCall,
     TreeCommit,
     TreeDrafted,
 )
+from sdvar_core.text_request import TextRequest
+from sdvar_core.text_trace import TextTrace
 
 
 def check_text_trace(trace: TextTrace) -> None:

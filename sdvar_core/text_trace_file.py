@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from sdvar_core.errors import SDVARError, TraceError
+from sdvar_core.text_events import TEXT_EVENT_KINDS, TextEvent
 from sdvar_core.text_request import TextRequest
-from sdvar_core.text_trace import TEXT_EVENT_KINDS, TextEvent, TextTrace
+from sdvar_core.text_trace import TextTrace
 
 FORMAT, VERSION = "sdvar-text-trace", 1
 LARGEST_FILE = 64 * 2**20  # bytes

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "scales", "topology", "randomness", "probability", "cache", "phases", "request", "text_request"}
-GROUND |= {"trace", "trace_check", "trace_file", "text_trace", "text_trace_check", "text_trace_file"}
+GROUND |= {"trace", "trace_check", "trace_file", "text_events", "text_trace", "text_trace_check", "text_trace_file"}
 MODELS = GROUND | {"nn", "models"}
 EVERYTHING = MODELS | {"presets", "speculative", "checkpoints", "training", "tables", "command_line"}
 # Part of the core → the parts that it may import, itself included.

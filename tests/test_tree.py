@@ -15,8 +15,8 @@ from sdvar_core.randomness import TextLuck
 from sdvar_core.speculative.tree import FlatTree, Guess
 from sdvar_core.speculative.tree_growth import Growth, grow_likeliest, grow_sampled, planned
 from sdvar_core.speculative.tree_shape import tree_shape_named
+from sdvar_core.text_events import TreeCommit
 from sdvar_core.text_request import slots
-from sdvar_core.text_trace import TreeCommit
 from tests.fakes import FakeTextModel
 
 VOCABULARY = 6

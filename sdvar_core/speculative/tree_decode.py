@@ -9,8 +9,9 @@ from sdvar_core.speculative.text_pair import TextPair
 from sdvar_core.speculative.tree_decoder import Clock
 from sdvar_core.speculative.tree_faults import NO_TREE_FAULT, tree_fault_named
 from sdvar_core.speculative.tree_invariants import Watching, tree_invariants_for, watched
+from sdvar_core.text_events import TextEvent
 from sdvar_core.text_request import TextRequest
-from sdvar_core.text_trace import TextEvent, TextTrace
+from sdvar_core.text_trace import TextTrace
 
 
 def decode_text(

@@ -18,8 +18,16 @@ from sdvar_core.speculative.tree import DraftTree
 from sdvar_core.speculative.tree_growth import Growth, grow_likeliest, grow_sampled
 from sdvar_core.speculative.tree_judging import Children, children_named
 from sdvar_core.speculative.tree_shape import tree_shape_named
+from sdvar_core.text_events import (
+    BonusToken,
+    ChildJudged,
+    PromptRead,
+    TextEvent,
+    TreeCall,
+    TreeCommit,
+    TreeDrafted,
+)
 from sdvar_core.text_request import MOST_NODES, TextRequest
-from sdvar_core.text_trace import BonusToken, ChildJudged, PromptRead, TextEvent, TreeCall, TreeCommit, TreeDrafted
 
 Clock = Callable[[], float]
 

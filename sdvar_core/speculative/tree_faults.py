@@ -17,7 +17,7 @@ from sdvar_core.speculative.text_pair import Pending, TextModel, TextPair
 from sdvar_core.speculative.tree import DraftTree
 from sdvar_core.speculative.tree_decoder import TreeDecoder
 from sdvar_core.speculative.tree_judging import CHILDREN, Children
-from sdvar_core.text_trace import TextEvent, TreeCommit
+from sdvar_core.text_events import TextEvent, TreeCommit
 from sdvar_core.topology import Topology
 
 

@@ -14,8 +14,7 @@ import torch
 from sdvar_core.errors import RequestError, TraceError
 from sdvar_core.speculative.text_pair import TextPair, as_tokens
 from sdvar_core.speculative.tree_decoder import TreeDecoder, softened
-from sdvar_core.text_request import TextRequest
-from sdvar_core.text_trace import (
+from sdvar_core.text_events import (
     BonusToken,
     ChildJudged,
     PromptRead,
@@ -25,6 +24,7 @@ from sdvar_core.text_trace import (
     TreeCommit,
     TreeDrafted,
 )
+from sdvar_core.text_request import TextRequest
 from sdvar_core.text_trace_check import TextWalk
 
 Watching = Literal["cheap", "all", "none"]

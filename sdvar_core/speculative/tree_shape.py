@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from sdvar_core.errors import RequestError
+from sdvar_core.text_events import TreeCommit
 from sdvar_core.text_request import MOST_STEPS
-from sdvar_core.text_trace import TreeCommit
 
 RECENT = 4  # rounds
 ENOUGH_MASS = 0.95  # of q, covered by the children
