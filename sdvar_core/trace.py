@@ -206,7 +206,8 @@ class Trace:
 
     @property
     def tolerated(self) -> int:
-        """Judged tokens that were not kept by the test and stand all the same; 0 under every exact rule."""
+        """Judged tokens that were not kept by the test and stand all the same; 0 under every exact rule but ``scale``,
+        whose redraw of a whole scale may name some of the same codes."""
         return self.judged - self.kept - self.corrected
 
     @property

@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GROUND = {"errors", "scales", "randomness", "probability", "cache", "request", "trace", "trace_file"}
+GROUND = {"errors", "scales", "randomness", "probability", "cache", "phases", "request"}
+GROUND |= {"trace", "trace_check", "trace_file"}
 MODELS = GROUND | {"nn", "models"}
 EVERYTHING = MODELS | {"presets", "speculative", "checkpoints", "training", "tables", "command_line"}
 # Part of the core → the parts that it may import, itself included.

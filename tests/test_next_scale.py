@@ -41,7 +41,7 @@ def joint_law_of_run(pair: sd.Pair, request: sd.Request) -> dict[tuple[int, ...]
         luck = BranchingLuck(
             choices, lambda scale: shown["p", scale], lambda scale: shown["q", scale], joint=request.rule == "scale"
         )
-        events = list(sd.decode(pair, request, luck=luck))
+        events = list(sd.decode(pair, request, tick_clock(), luck))  # cost_model reads the clock
         return tuple(int(code) for entry in sd.trace_of(pair, request, events).tokens for code in entry[0])
 
     law: dict[tuple[int, ...], float] = {}
@@ -75,7 +75,7 @@ def test_joint_law_of_the_run_is_the_targets(lengths, codes, gamma, rule, draft_
 @given(
     st.integers(0, 2**40),
     st.integers(0, 4),
-    st.sampled_from(["fixed", "stepwise"]),
+    st.sampled_from(list(sd.DRAFT_LENGTHS)),
     st.floats(0.2, 3),
     st.integers(1, 3),
 )
@@ -120,7 +120,7 @@ def test_hopeless_draft_never_costs_more_calls_than_target_only(rule):
 
 
 @given(
-    st.integers(0, 10**6), st.integers(0, 4), st.sampled_from(list(sd.RULES)), st.sampled_from(["fixed", "stepwise"])
+    st.integers(0, 10**6), st.integers(0, 4), st.sampled_from(list(sd.RULES)), st.sampled_from(list(sd.DRAFT_LENGTHS))
 )
 @settings(max_examples=80, deadline=None)
 def test_identities_hold_on_every_run(seed, gamma, rule, draft_length):
@@ -128,7 +128,7 @@ def test_identities_hold_on_every_run(seed, gamma, rule, draft_length):
     total = 2 * trace.schedule.total
     assert trace.drafted == trace.kept + trace.corrected + trace.tolerated + trace.discarded
     assert trace.kept + trace.corrected + trace.tolerated + trace.bonus == total
-    assert trace.tolerated == 0 or not sd.RULES[rule].exact
+    assert trace.tolerated == 0 or rule == "scale" or not sd.RULES[rule].exact  # a redraw may name the same code
     assert trace.finished
     assert trace.call_reduction == len(trace.schedule) / trace.target_calls
     assert 0.0 <= trace.acceptance_rate <= 1.0

@@ -7,6 +7,7 @@ from sdvar_core.errors import RequestError
 from sdvar_core.phases import plan
 from sdvar_core.randomness import Luck
 from sdvar_core.request import Request
+from sdvar_core.speculative.costs import Costs
 from sdvar_core.speculative.decoder import Clock, Decoder
 from sdvar_core.speculative.draft_length import draft_length_named
 from sdvar_core.speculative.pair import Pair
@@ -14,16 +15,27 @@ from sdvar_core.speculative.rules import rule_named
 from sdvar_core.trace import Event, Trace
 
 
-def decode(pair: Pair, request: Request, clock: Clock = time.perf_counter, luck: Luck | None = None) -> Iterator[Event]:
+def decode(
+    pair: Pair,
+    request: Request,
+    clock: Clock = time.perf_counter,
+    luck: Luck | None = None,
+    *,
+    costs: Costs | None = None,
+) -> Iterator[Event]:
     """Decode one batch of pictures, yielding every event as it happens.
 
     Raises RequestError before the first event if the request does not fit the pair. ``clock`` measures the seconds in
-    the events and nothing else; ``luck`` stands in for the luck of the request's seeds. Batches commit the least
+    the events, and ``costs`` are what forwards cost where a draft-length controller asks (``cost_model``). Without
+    them they are measured, so that such a run repeats itself only under the same clock; with them it always does.
+    ``luck`` stands in for the luck of the request's seeds. Batches commit the least
     progress of the batch in every round; each picture's tokens stay exact, since what is thrown away was decided by
     other pictures' luck.
     """
     check_request(pair, request)
-    return Decoder(pair, request, clock, Luck(request.seeds) if luck is None else luck).events()
+    if costs is not None and len(costs.target) != len(pair.schedule):
+        raise RequestError(f"{pair.name} has {len(pair.schedule)} scales, the costs given have {len(costs.target)}.")
+    return Decoder(pair, request, clock, Luck(request.seeds) if luck is None else luck, costs).events()
 
 
 def check_request(pair: Pair, request: Request) -> None:
