@@ -5,32 +5,53 @@ from dataclasses import fields
 import numpy as np
 
 from sdvar_core.errors import TraceError
-from sdvar_core.trace import SETTLING, Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
+from sdvar_core.trace import (
+    SETTLING,
+    Bonus,
+    Carried,
+    Drafted,
+    Event,
+    Judged,
+    RoundEnd,
+    TargetCall,
+    Trace,
+    Unverified,
+    Violation,
+)
+
+LONGEST_SENTENCE = 1000  # characters of a violation
 
 
 def check_trace(trace: Trace) -> None:
     """Walk through the events; TraceError at the first that cannot follow from those before it."""
-    walk = _Walk(trace)
-    for number, event in enumerate(trace.events, 1):
-        walk.where = f"event {number} ({type(event).__name__})"
-        match event:
-            case RoundEnd():
-                walk.end(event)
-            case TargetCall():
-                walk.call(event)
-            case _:
-                walk.scale(event)
+    walk = Walk(trace)
+    for event in trace.events:
+        walk.take(event)
 
 
-class _Walk:
-    """What is known of the run after the events so far."""
+class Walk:
+    """What is known of a run after the events so far; of the trace only the request, schedule and codes are read."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.where = ""
+        self.number, self.where = 0, ""
         self.committed = self.settled = self.calls = 0  # settled: scales whose tokens stand
         self.called = False  # in this round
         self.proposals: list[np.ndarray] = []  # of this round
+
+    def take(self, event: Event) -> None:
+        """Go one event further; TraceError if it cannot follow from those before it."""
+        self.number += 1
+        self.where = f"event {self.number} ({type(event).__name__})"
+        match event:
+            case RoundEnd():
+                self.end(event)
+            case TargetCall():
+                self.call(event)
+            case Violation():
+                self.violation(event)
+            case _:
+                self.scale(event)
 
     def refuse(self, what: str) -> TraceError:
         return TraceError(f"In {self.where} {what}")
@@ -58,6 +79,10 @@ class _Walk:
         ):
             raise self.refuse(f"scales {event.start + 1} to {event.stop} are read after {self.committed}.")
         self.called = True
+
+    def violation(self, event: Violation) -> None:
+        if event.round < 1 or not all(0 < len(text) <= LONGEST_SENTENCE for text in (event.invariant, event.sentence)):
+            raise self.refuse("the violation has no name, no sentence or too long a one.")
 
     def scale(self, event: Event) -> None:
         lengths = self.trace.schedule.lengths

@@ -28,10 +28,12 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """A guess of one scale: tokens int64 (batch, n²), and q, or None where the target's own answer was carried over."""
+    """A guess of one scale: tokens int64 (batch, n²), q and the guided logits that it was made from; both are None
+    where the target's own answer was carried over."""
 
     tokens: Tensor
-    distribution: Tensor | None
+    distribution: Tensor | None = None
+    logits: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ class Decoder:
             if not go_on(entropies):
                 break
             if scale in self.carried:
-                proposal = Proposal(self.carried[scale], None)
+                proposal = Proposal(self.carried[scale])
                 yield Carried(self.number, scale, _ints(proposal.tokens))
             else:
                 proposal = yield from self.guess(scale, supposed)
@@ -120,12 +122,13 @@ class Decoder:
     def guess(self, scale: int, supposed: Prefix) -> Generator[Event, None, Proposal]:
         """One forward of the draft, over the scales that its cache misses and this one."""
         began, read_from = self.clock(), self.draft.cache.scales
-        q = self.draft.read(supposed.inputs, scale + 1)[-1]
+        logits = self.draft.logits(supposed.inputs, scale + 1)[-1]
+        q = self.draft.distribution(logits)
         seconds = self.clock() - began
         self.draft_timings.append(Timing(read_from, scale + 1, seconds))
         x = self.rule.propose(q, self.luck_of(scale))
         yield Drafted(self.number, scale, read_from, _ints(x), _floats(of_token(q, x)), _floats(entropy(q)), seconds)
-        return Proposal(x, q)
+        return Proposal(x, q, logits)
 
     def verify(self, window: Window) -> Generator[Event, None, list[Tensor]]:
         """One forward of the target: its distributions of the proposed scales and of the one after them."""
@@ -149,8 +152,7 @@ class Decoder:
         """
         self.carried, committed = {}, []
         for scale, (proposal, p) in enumerate(zip(window.proposals, answers), window.start):
-            luck = self.luck_of(scale)
-            verdict = self.rule.judge(p, proposal.distribution, proposal.tokens, luck, **self.options)
+            verdict = self.verdict(scale, proposal, p)
             yield _judged(self.number, scale, proposal, p, verdict)
             committed.append(verdict.tokens)
             if not verdict.passed.all():
@@ -163,6 +165,10 @@ class Decoder:
         tokens = self.rule.answer(p, self.luck_of(scale))
         yield Bonus(self.number, scale, _ints(tokens), _floats(of_token(p, tokens)), _floats(entropy(p)))
         return [*committed, tokens]
+
+    def verdict(self, scale: int, proposal: Proposal, p: Tensor) -> Verdict:
+        """What the rule says of one proposed scale."""
+        return self.rule.judge(p, proposal.distribution, proposal.tokens, self.luck_of(scale), **self.options)
 
     def carry(self, start: int, answers: list[Tensor]) -> None:
         """Remember what the target answered, under slightly stale inputs, for the scales from ``start`` on."""

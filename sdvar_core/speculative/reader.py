@@ -40,7 +40,7 @@ class Reader:
     """
 
     def __init__(self, pair: Pair, model: ScaleModel, request: Request) -> None:
-        self.model, self.request, self.scales = model, request, len(pair.schedule)
+        self.model, self.request, self.schedule = model, request, pair.schedule
         labels = pair.class_indices(request)
         self.guided = request.guidance > 0.0
         if self.guided:
@@ -75,4 +75,4 @@ class Reader:
         if not self.guided:
             return logits
         conditional, unconditional = logits.double().chunk(2)
-        return guide(conditional, unconditional, guidance_at(self.request.guidance, scale, self.scales))
+        return guide(conditional, unconditional, guidance_at(self.request.guidance, scale, len(self.schedule)))
