@@ -45,31 +45,33 @@ class Walk:
         self.where = f"event {self.number} ({type(event).__name__})"
         match event:
             case RoundEnd():
-                self.end(event)
+                self._end(event)
             case TargetCall():
-                self.call(event)
+                self._call(event)
             case Violation():
-                self.violation(event)
+                self._violation(event)
             case _:
-                self.scale(event)
+                self._scale(event)
 
-    def refuse(self, what: str) -> TraceError:
+    def _refuse(self, what: str) -> TraceError:
         return TraceError(f"In {self.where} {what}")
 
-    def end(self, event: RoundEnd) -> None:
+    def _end(self, event: RoundEnd) -> None:
         if not self.committed < event.committed == self.settled:
-            raise self.refuse(
+            raise self._refuse(
                 f"{event.committed} scales are final after {self.committed}, with {self.settled} settled."
             )
         proposed = len(self.proposals)
         if (event.gamma, event.discarded) != (proposed, max(0, self.committed + proposed - self.settled)):
-            raise self.refuse(f"{event.gamma} scales were proposed and {event.discarded} discarded: impossible.")
+            raise self._refuse(f"{event.gamma} scales were proposed and {event.discarded} discarded: impossible.")
         for before, after in (event.draft_cache, event.target_cache):
             if not 0 <= after <= min(before, event.committed):
-                raise self.refuse(f"a cache goes from {before} to {after} scales although {event.committed} are final.")
+                raise self._refuse(
+                    f"a cache goes from {before} to {after} scales although {event.committed} are final."
+                )
         self.committed, self.proposals, self.called = event.committed, [], False
 
-    def call(self, event: TargetCall) -> None:
+    def _call(self, event: TargetCall) -> None:
         self.calls += 1
         expected = (self.calls, self.committed, self.committed + len(self.proposals) + 1)
         if (
@@ -77,43 +79,43 @@ class Walk:
             or self.called
             or not 0 <= event.read_from <= event.start
         ):
-            raise self.refuse(f"scales {event.start + 1} to {event.stop} are read after {self.committed}.")
+            raise self._refuse(f"scales {event.start + 1} to {event.stop} are read after {self.committed}.")
         self.called = True
 
-    def violation(self, event: Violation) -> None:
+    def _violation(self, event: Violation) -> None:
         if event.round < 1 or not all(0 < len(text) <= LONGEST_SENTENCE for text in (event.invariant, event.sentence)):
-            raise self.refuse("the violation has no name, no sentence or too long a one.")
+            raise self._refuse("the violation has no name, no sentence or too long a one.")
 
-    def scale(self, event: Event) -> None:
+    def _scale(self, event: Event) -> None:
         lengths = self.trace.schedule.lengths
         if not self.committed <= event.scale < len(lengths):
-            raise self.refuse(f"scale {event.scale + 1} is touched although {self.committed} scales are final.")
-        self.arrays(event, (self.trace.request.batch, lengths[event.scale]))
+            raise self._refuse(f"scale {event.scale + 1} is touched although {self.committed} scales are final.")
+        self._arrays(event, (self.trace.request.batch, lengths[event.scale]))
         proposing = isinstance(event, Drafted | Carried)
         due = self.committed + len(self.proposals) if proposing else self.settled
         if event.scale != due or self.called != isinstance(event, Judged | Bonus):
-            raise self.refuse(f"scale {event.scale + 1} comes out of order.")
+            raise self._refuse(f"scale {event.scale + 1} comes out of order.")
         if proposing:
             self.proposals.append(event.tokens)
         if isinstance(event, SETTLING):
             self.settled += 1
         if isinstance(event, Judged | Unverified):
-            self.verdict(event)
+            self._verdict(event)
 
-    def verdict(self, event: Judged | Unverified) -> None:
+    def _verdict(self, event: Judged | Unverified) -> None:
         proposed = self.proposals[event.scale - self.committed :][:1]
         claimed = event.drafted if isinstance(event, Judged) else event.tokens
         if not proposed or not np.array_equal(proposed[0], claimed):
-            raise self.refuse("other tokens are judged than were drafted.")
+            raise self._refuse("other tokens are judged than were drafted.")
         if isinstance(event, Judged) and not np.array_equal(event.drafted[event.kept], event.tokens[event.kept]):
-            raise self.refuse("a kept token is not the drafted one.")
+            raise self._refuse("a kept token is not the drafted one.")
 
-    def arrays(self, event: Event, shape: tuple[int, int]) -> None:
+    def _arrays(self, event: Event, shape: tuple[int, int]) -> None:
         for field in fields(event):
             value = getattr(event, field.name)
             expected = shape[:1] if field.name == "passed" else shape
             if isinstance(value, np.ndarray) and value.shape != expected:
-                raise self.refuse(f"{field.name} has shape {value.shape}, expected {expected}.")
+                raise self._refuse(f"{field.name} has shape {value.shape}, expected {expected}.")
         for tokens in (event.tokens, getattr(event, "drafted", event.tokens)):
             if tokens.min() < 0 or tokens.max() >= self.trace.codes:
-                raise self.refuse(f"a token is outside the codebook of {self.trace.codes} codes.")
+                raise self._refuse(f"a token is outside the codebook of {self.trace.codes} codes.")

@@ -28,12 +28,13 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """A guess of one scale: tokens int64 (batch, n²), q and the guided logits that it was made from; both are None
-    where the target's own answer was carried over."""
+    """A guess of one scale: tokens int64 (batch, n²), and of q the distribution, the guided logits that it was made
+    from, and the entropy (batch, n²); none of these where the target's own answer was carried over."""
 
     tokens: Tensor
     distribution: Tensor | None = None
     logits: Tensor | None = None
+    entropy: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ class Decoder:
                 yield Carried(self.number, scale, _ints(proposal.tokens))
             else:
                 proposal = yield from self.guess(scale, supposed)
-                entropies.append(entropy(proposal.distribution).flatten().tolist())
+                entropies.append(proposal.entropy.flatten().tolist())
             proposals.append(proposal)
             supposed = self.extended(supposed, proposal.tokens)
         return Window(start, proposals, supposed)
@@ -126,9 +127,9 @@ class Decoder:
         q = self.draft.distribution(logits)
         seconds = self.clock() - began
         self.draft_timings.append(Timing(read_from, scale + 1, seconds))
-        x = self.rule.propose(q, self.luck_of(scale))
-        yield Drafted(self.number, scale, read_from, _ints(x), _floats(of_token(q, x)), _floats(entropy(q)), seconds)
-        return Proposal(x, q, logits)
+        x, unsure = self.rule.propose(q, self.luck_of(scale)), entropy(q)
+        yield Drafted(self.number, scale, read_from, _ints(x), _floats(of_token(q, x)), _floats(unsure), seconds)
+        return Proposal(x, q, logits, unsure)
 
     def verify(self, window: Window) -> Generator[Event, None, list[Tensor]]:
         """One forward of the target: its distributions of the proposed scales and of the one after them."""

@@ -20,7 +20,9 @@ def twin(model: ScaleModel, *parts: str) -> Any:
     Raises RequestError for a model that has no such parts.
     """
     if not isinstance(model, nn.Module) or not all(hasattr(model, part) for part in parts):
-        raise RequestError(f"This fault changes {' and '.join(parts)} of a next-scale transformer; this model has none.")
+        raise RequestError(
+            f"This fault changes {' and '.join(parts)} of a next-scale transformer; this model has none."
+        )
     copied = copy.copy(model)
     copied._parameters, copied._modules = dict(model._parameters), dict(model._modules)
     return copied

@@ -43,13 +43,15 @@ def cache_lengths(watch: Watch, event: Event | None) -> str | None:
         if isinstance(event, RoundEnd):
             before, after = getattr(event, f"{name}_cache")
             if (before, after) != (due, watch.held[name]):
-                return f"The {name}'s cache went from {before} to {after} scales; {due} to {watch.held[name]} was right."
+                return (
+                    f"The {name}'s cache went from {before} to {after} scales; {due} to {watch.held[name]} was right."
+                )
         elif event.read_from != due:
             return f"The {name} read from scale {event.read_from + 1} on, but its cache holds {due} scales."
     for name, (scales, positions) in caches.items():
-        expected = watch.held[name], watch.pair.schedule.offsets[watch.held[name]]
-        if (scales, positions) != expected:
-            return f"The {name}'s cache holds {scales} scales in {positions} rows; {expected[0]} in {expected[1]} is right."
+        right, rows = watch.held[name], watch.pair.schedule.offsets[watch.held[name]]
+        if (scales, positions) != (right, rows):
+            return f"The {name}'s cache holds {scales} scales in {positions} rows; {right} in {rows} is right."
     return None
 
 

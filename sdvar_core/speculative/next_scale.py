@@ -87,7 +87,8 @@ def generate(
 ) -> Trace:
     """Decode to the end and return the whole trace: ``generate(pair, label="volcano", seed=7, gamma=2)``.
 
-    Give a Request or its fields as keywords, not both. ``fault`` and ``watch`` as in ``decode``. Raises RequestError for settings that do not fit the pair.
+    Give a Request or its fields as keywords, not both. ``fault`` and ``watch`` as in ``decode``.
+    Raises RequestError for settings that do not fit the pair.
     """
     request = request_from(settings) if request is None else request
     return trace_of(pair, request, list(decode(pair, request, clock, fault=fault, watch=watch))).check()

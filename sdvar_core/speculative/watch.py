@@ -73,9 +73,9 @@ class WatchedScaleLuck:
 class Watch:
     """What is known to be true of a run after the events so far.
 
-    prefix: made from the committed tokens. proposals, standing: tokens of this round, one (batch, n²) a scale. held: how many scales each
-    cache must hold, "draft" and "target". due: what it held before the last forward or rollback. kept, ceilings: of
-    the judged units, how many were kept and what bounds the chance of each.
+    prefix: made from the committed tokens. proposals, standing: tokens of this round, one (batch, n²) a scale.
+    held: how many scales each cache must hold, "draft" and "target". due: what those concerned by the last event held
+    before it. kept, ceilings: how many judgements kept the guess, and what bounds the chance of each.
     """
 
     def __init__(self, decoder: Decoder, pair: Pair, luck: WatchedLuck) -> None:
@@ -176,9 +176,7 @@ class Watch:
             self.ceilings = np.concatenate([self.ceilings, ceilings.ravel()])
 
 
-def watched(
-    decoder: Decoder, pair: Pair, luck: WatchedLuck, invariants: Sequence[Invariant]
-) -> Iterator[Event]:
+def watched(decoder: Decoder, pair: Pair, luck: WatchedLuck, invariants: Sequence[Invariant]) -> Iterator[Event]:
     """The decoder's events, each followed by the violations that it shows. pair: the sound one; the decoder's own may
     be broken. luck: the one that the decoder draws from."""
     watch = Watch(decoder, pair, luck)
