@@ -9,6 +9,7 @@ from sdvar_core.scales import Schedule
 from sdvar_core.speculative.costs import Costs
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
 from sdvar_core.speculative.faults import FAULTS, Fault
+from sdvar_core.speculative.fidelity import Fidelity, fidelity
 from sdvar_core.speculative.invariants import INVARIANTS
 from sdvar_core.speculative.next_scale import decode, generate, trace_of
 from sdvar_core.speculative.pair import Pair
@@ -42,6 +43,7 @@ __all__ = [
     "Drafted",
     "Event",
     "Fault",
+    "Fidelity",
     "Invariant",
     "Judged",
     "Pair",
@@ -58,6 +60,7 @@ __all__ = [
     "Unverified",
     "Violation",
     "decode",
+    "fidelity",
     "generate",
     "load_pair",
     "trace_of",

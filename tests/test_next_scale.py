@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import sdvar_core as sd
 from sdvar_core.probability import distribution
+from sdvar_core.speculative.decoder import Decoder, Window
 from sdvar_core.speculative.next_scale import check_request
 from tests.enumeration import BranchingLuck, every_path
 from tests.fakes import FakeModel, fake_pair, own_draft_pair, tick_clock
@@ -31,7 +32,7 @@ def joint_law_of_target(pair: sd.Pair) -> dict[tuple[int, ...], float]:
     return law
 
 
-def joint_law_of_run(pair: sd.Pair, request: sd.Request) -> dict[tuple[int, ...], float]:
+def joint_law_of_run(pair: sd.Pair, request: sd.Request, fault: str | None = None) -> dict[tuple[int, ...], float]:
     """The law of the whole pyramid over every way the real loop can go."""
 
     def walk(choices):
@@ -41,7 +42,8 @@ def joint_law_of_run(pair: sd.Pair, request: sd.Request) -> dict[tuple[int, ...]
         luck = BranchingLuck(
             choices, lambda scale: shown["p", scale], lambda scale: shown["q", scale], joint=request.rule == "scale"
         )
-        events = list(sd.decode(pair, request, tick_clock(), luck))  # cost_model reads the clock
+        # cost_model reads the clock, which must not differ from path to path
+        events = list(sd.decode(pair, request, tick_clock(), luck, fault=fault, watch="none"))
         return tuple(int(code) for entry in sd.trace_of(pair, request, events).tokens for code in entry[0])
 
     law: dict[tuple[int, ...], float] = {}
@@ -70,6 +72,31 @@ def test_joint_law_of_the_run_is_the_targets(lengths, codes, gamma, rule, draft_
     assert sum(law.values()) == pytest.approx(1.0, abs=1e-9)
     for outcome, chance in expected.items():
         assert law.get(outcome, 0.0) == pytest.approx(chance, abs=1e-9)
+
+
+class DropsUnlikelyDrafts(Decoder):
+    """What no draft length may do: throw a drafted scale away because of its tokens."""
+
+    def propose(self, gamma, go_on):
+        window = yield from super().propose(gamma, go_on)
+        if not window.proposals or window.proposals[-1].tokens[0, 0] != 0:
+            return window
+        supposed = self.prefix
+        for proposal in window.proposals[:-1]:
+            supposed = self.extended(supposed, proposal.tokens)
+        return Window(window.start, window.proposals[:-1], supposed)
+
+
+@pytest.mark.parametrize(
+    "fault", ["drops unlikely drafts", "forced acceptance at γ=1", "acceptance averaged over the batch"]
+)
+def test_the_joint_law_shows_what_is_wrong(fault, monkeypatch):
+    dropping = sd.Fault("drops unlikely drafts", "", "", "", decoder=DropsUnlikelyDrafts)
+    monkeypatch.setitem(sd.FAULTS, dropping.name, dropping)
+    pair = fake_pair((2, 1), 3, short=True)
+    law = joint_law_of_run(pair, sd.Request(gamma=1, rule="token", guidance=0.0), fault)
+    expected = joint_law_of_target(fake_pair((2, 1), 3, short=True))
+    assert max(abs(law.get(outcome, 0.0) - chance) for outcome, chance in expected.items()) > 0.01
 
 
 @given(
