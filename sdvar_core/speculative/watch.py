@@ -66,7 +66,8 @@ class WatchedScaleLuck:
     def gumbel(self, stream: Stream, codes: int, attempt: int = 0) -> Tensor:
         """As ScaleLuck.gumbel."""
         numbers = self.luck.gumbel(stream, codes, attempt)
-        self.watched.remember(self.scale, ("gumbel", stream, attempt), numbers[..., 0].numpy())
+        first = numbers[..., 0].numpy().copy()  # a view would keep all the noise in memory
+        self.watched.remember(self.scale, ("gumbel", stream, attempt), first)
         return numbers
 
 
