@@ -6,7 +6,7 @@ Times are medians, in milliseconds; runs that are compared take turns in one pro
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,21 +16,28 @@ from sdvar_core import tables
 from sdvar_core.command_line import add_common_arguments, count, pair_of, sampling_of
 from sdvar_core.errors import SDVARError
 from sdvar_core.request import Request
-from sdvar_core.speculative.rules import RULES
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS
 from sdvar_core.speculative.next_scale import Clock, decode
 from sdvar_core.speculative.pair import Pair, ScaleModel
 from sdvar_core.speculative.reader import Prefix, Reader
+from sdvar_core.speculative.rules import RULES
 from sdvar_core.trace import Trace
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One row of the race: an exact rule with its draft length and gamma."""
+    """One row of the race: an exact rule with its draft length, gamma and carry-over."""
 
     rule: str
     draft_length: str
     gamma: int
+    carry_over: bool = False
+
+    @property
+    def shown_gamma(self) -> str:
+        """Gamma as a person reads it."""
+        fixed = f"{self.gamma}" if self.draft_length == "fixed" else f"{self.draft_length} from {self.gamma}"
+        return f"{fixed}, carry-over" if self.carry_over else fixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +65,13 @@ class Result:
 
 
 def contestants(gammas: Sequence[int]) -> list[Contestant]:
-    """Target-only, then every exact rule with every draft length and gamma."""
-    exact = [rule.name for rule in RULES.values() if rule.exact]
-    races = [(rule, length, gamma) for rule in exact for length in DRAFT_LENGTHS for gamma in gammas]
-    alone = [(rule, "fixed", 0) for rule in exact]
-    return [Contestant(*entry) for entry in dict.fromkeys([*alone, *races])]
+    """Target-only, then every exact rule with every draft length and gamma, and with carry-over where it can."""
+    exact = [rule for rule in RULES.values() if rule.exact]
+    entries = [Contestant(rule.name, "fixed", 0) for rule in exact]
+    for rule in exact:
+        entries += [Contestant(rule.name, length, gamma) for length in DRAFT_LENGTHS for gamma in gammas]
+        entries += [Contestant(rule.name, "fixed", gamma, carry_over=True) for gamma in gammas if rule.sharing]
+    return list(dict.fromkeys(entries))
 
 
 def timed_run(pair: Pair, request: Request, clock: Clock) -> tuple[Trace, float]:
@@ -81,9 +90,9 @@ def race(
     for seed in [0, *range(pictures)]:
         for entry in entries:
             label = seed % len(pair.class_names)
-            settings = {"rule": entry.rule, "draft_length": entry.draft_length, "gamma": entry.gamma}
-            runs[entry].append(timed_run(pair, Request(label=label, seed=seed, **settings, **sampling), clock))
-    return [_result(entry, runs[entry][1:], runs[replace(entry, draft_length="fixed", gamma=0)][1:]) for entry in runs]
+            request = Request(label=label, seed=seed, **asdict(entry), **sampling)
+            runs[entry].append(timed_run(pair, request, clock))
+    return [_result(entry, runs[entry][1:], runs[Contestant(entry.rule, "fixed", 0)][1:]) for entry in runs]
 
 
 def _result(entry: Contestant, runs: list[tuple[Trace, float]], baseline: list[tuple[Trace, float]]) -> Result:
@@ -181,10 +190,10 @@ def race_table(results: Sequence[Result]) -> str:
     rows = []
     for result in results:
         entry = result.contestant
-        gamma = f"{entry.gamma}" if entry.draft_length == "fixed" else f"{entry.draft_length} from {entry.gamma}"
         kept = f"{result.acceptance_rate:.3f}" if result.judged else "–"
         calls = [f"{result.target_calls.mean():.2f}", f"{result.draft_calls.mean():.2f}"]
-        rows.append([entry.rule, gamma, *calls, kept, milliseconds(np.median(result.seconds)), f"{result.speedup:.2f}"])
+        time_spent = [milliseconds(np.median(result.seconds)), f"{result.speedup:.2f}"]
+        rows.append([entry.rule, entry.shown_gamma, *calls, kept, *time_spent])
     return tables.table(header, rows)
 
 

@@ -5,7 +5,7 @@ error names the first differences.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sdvar_core.errors import CheckpointError, ConfigurationError
 from sdvar_core.models.classifier import Classifier, ClassifierConfig
 from sdvar_core.models.var import VAR, VARConfig
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
-from sdvar_core.presets import PAIRS
+from sdvar_core.presets import PAIRS, PairPreset
 from sdvar_core.speculative.pair import Pair
 
 KINDS: dict[str, tuple[type, type[nn.Module]]] = {
@@ -28,6 +28,11 @@ KINDS: dict[str, tuple[type, type[nn.Module]]] = {
 }
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 LARGEST_CONFIG = 65_536  # bytes
+# A number that no model has would cost minutes or all memory before the weights could contradict it.
+LARGEST_NUMBER = 65_536
+LARGEST_COUNTS = dict.fromkeys(("levels", "multipliers", "residual_blocks", "shared_phis"), 64) | dict.fromkeys(
+    ("depth", "sides"), 256
+)
 _REAL_NUMBERS = {"F64", "F32", "F16", "BF16"}
 
 
@@ -35,11 +40,16 @@ def load_pair(name: str) -> Pair:
     """The pair of that name, on the CPU in float32, ready to decode. CheckpointError if it is unknown or damaged."""
     if name not in PAIRS:
         raise CheckpointError(f"Unknown pair {name!r}: choose one of {', '.join(PAIRS)}.")
-    preset = PAIRS[name]
+    return load_preset(PAIRS[name])
+
+
+def load_preset(preset: PairPreset) -> Pair:
+    """The pair whose parts lie in the preset's folders; CheckpointError if one is damaged or they do not fit."""
     draft, target = load_model(preset.draft, "var"), load_model(preset.target, "var")
     tokenizer = load_model(preset.tokenizer, "vqvae")
     check_fit(draft, target, tokenizer, len(preset.class_names))
-    return Pair(name, draft, target, tokenizer, tokenizer.config.schedule, tokenizer.config.codes, preset.class_names)
+    schedule, codes = tokenizer.config.schedule, tokenizer.config.codes
+    return Pair(preset.name, draft, target, tokenizer, schedule, codes, preset.class_names)
 
 
 def check_fit(draft: VAR, target: VAR, tokenizer: VQVAE, classes: int) -> None:
@@ -87,9 +97,38 @@ def _read_config(path: Path, kind: str, config_type: type) -> Any:
     if not isinstance(entries, dict) or entries.pop("kind", None) != kind:
         raise CheckpointError(f"{_shown(path)} does not describe a model of kind {kind!r}.")
     try:
+        _check_entries(entries, config_type)
         return config_type(**entries)
-    except (TypeError, ValueError, OverflowError, ConfigurationError) as error:
+    except ConfigurationError as error:
         raise CheckpointError(f"{_shown(path)} holds a configuration that cannot be: {error}") from error
+
+
+def _check_entries(entries: dict[str, Any], config_type: type) -> None:
+    """ConfigurationError unless every entry is a field of the right kind and of a size that a model can have."""
+    known = {field.name: field for field in fields(config_type)}
+    for name in known:
+        if name not in entries and known[name].default is MISSING:
+            raise ConfigurationError(f"{name} is missing.")
+    for name, value in entries.items():
+        if name not in known:
+            raise ConfigurationError(f"{name[:40]!r} is unknown.")
+        kind, most = known[name].type, LARGEST_COUNTS.get(name, LARGEST_NUMBER)
+        if kind is bool:
+            possible, expected = isinstance(value, bool), "true or false"
+        elif kind is int:
+            possible, expected = _is_whole(value, most), f"a whole number from 1 to {most}"
+        elif kind is float:
+            possible = type(value) in (int, float) and 0 <= value <= most
+            expected = f"a number from 0 to {most}"
+        else:
+            possible = isinstance(value, list) and len(value) <= 64 and all(_is_whole(entry, most) for entry in value)
+            expected = f"at most 64 whole numbers from 1 to {most}"
+        if not possible:
+            raise ConfigurationError(f"{name} is {value!r:.40}, expected {expected}.")
+
+
+def _is_whole(value: object, most: int) -> bool:
+    return type(value) is int and 1 <= value <= most
 
 
 def _read_weights(path: Path, expected: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:

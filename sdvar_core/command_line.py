@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from sdvar_core.checkpoints import check_fit, load_model
+from sdvar_core.checkpoints import load_preset
 from sdvar_core.presets import PAIRS
 from sdvar_core.speculative.pair import Pair
 
@@ -43,9 +43,4 @@ def pair_of(options: argparse.Namespace) -> Pair:
         torch.set_num_threads(options.threads)
     preset = PAIRS[options.pair]
     folders = {part: getattr(options, f"{part}_dir") for part in ("draft", "target", "tokenizer")}
-    preset = replace(preset, **{part: folder for part, folder in folders.items() if folder is not None})
-    draft, target = load_model(preset.draft, "var"), load_model(preset.target, "var")
-    tokenizer = load_model(preset.tokenizer, "vqvae")
-    check_fit(draft, target, tokenizer, len(preset.class_names))
-    schedule, codes = tokenizer.config.schedule, tokenizer.config.codes
-    return Pair(preset.name, draft, target, tokenizer, schedule, codes, preset.class_names)
+    return load_preset(replace(preset, **{part: folder for part, folder in folders.items() if folder is not None}))

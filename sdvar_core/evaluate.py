@@ -21,10 +21,10 @@ from sdvar_core.models.classifier import Classifier
 from sdvar_core.models.var import VAR, initialise
 from sdvar_core.presets import PAIRS
 from sdvar_core.request import Request
-from sdvar_core.speculative.rules import RULES
 from sdvar_core.speculative.fidelity import Likelihood, agreement_along, likelihood_along
 from sdvar_core.speculative.next_scale import generate
 from sdvar_core.speculative.pair import Pair, ScaleModel
+from sdvar_core.speculative.rules import RULES
 from sdvar_core.trace import Trace
 from sdvar_core.training import vqvae, worlds
 from sdvar_core.training.classifier import named
@@ -96,11 +96,11 @@ class IdentityRow:
 
 
 def identity(
-    pair: Pair, drafts: Mapping[str, ScaleModel], seeds: int, gammas: Sequence[int], **sampling: Any
+    pair: Pair, drafts: Mapping[str, ScaleModel], seeds: int, gammas: Sequence[int], **settings: Any
 ) -> Iterator[IdentityRow]:
     """Rows for each draft and gamma over ``seeds`` pictures. Single pictures, since a batch commits the least progress
     of its pictures and so counts too many calls."""
-    requests = requests_for(in_turn(pair, seeds), batch=1, rule="coupled", gamma=0, **sampling)
+    requests = requests_for(in_turn(pair, seeds), batch=1, rule="coupled", gamma=0, **settings)
     references = [generate(pair, request) for request in requests]
     for name, draft in drafts.items():
         for gamma in gammas:
@@ -184,10 +184,12 @@ def report_likelihood(pair: Pair, options: argparse.Namespace) -> Report:
 def report_identity(pair: Pair, options: argparse.Namespace) -> Report:
     """Whether ``coupled`` is token-identical to target-only decoding, whatever the draft is."""
     drafts = {"trained": pair.draft, "untrained": untrained(pair.draft), "the target itself": pair.target}
-    yield f"`coupled` against target-only, {options.seeds} seeds a row, guidance {options.guidance:g}\n"
+    rule = "`coupled` with carry-over" if options.carry_over else "`coupled`"
+    yield f"{rule} against target-only, {options.seeds} seeds a row, guidance {options.guidance:g}\n"
     yield tables.head(["draft", "γ", "runs", "differing tokens", "mean target calls", "fewest", "most"])
     rows = []
-    for row in identity(pair, drafts, options.seeds, options.gammas, **sampling_of(options)):
+    settings = sampling_of(options) | {"carry_over": options.carry_over}
+    for row in identity(pair, drafts, options.seeds, options.gammas, **settings):
         calls = [f"{np.mean(row.calls):.2f}", min(row.calls), max(row.calls)]
         yield tables.row([row.draft, row.gamma, len(row.calls), row.differing_tokens, *calls])
         rows.append(asdict(row))
@@ -237,6 +239,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parsers["likelihood"].add_argument("--gamma", type=int, default=4)
     parsers["identity"].add_argument("--seeds", type=count, default=100)
     parsers["identity"].add_argument("--gammas", type=int, nargs="+", default=[1, 2, 3, 4])
+    parsers["identity"].add_argument("--carry-over", action="store_true", help="stale answers become proposals")
     samples = parsers["samples"]
     samples.add_argument("--output", type=Path, required=True, help="folder of the contact sheets and samples.json")
     samples.add_argument("--per-class", type=count, default=20, help="pictures of every world that are judged")

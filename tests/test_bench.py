@@ -16,7 +16,9 @@ def test_every_exact_rule_races_with_its_own_baseline():
     entries = bench.contestants([1, 2])
     exact = [name for name, rule in sd.RULES.items() if rule.exact]
     assert entries[: len(exact)] == [bench.Contestant(rule, "fixed", 0) for rule in exact]
-    assert len(entries) == len(exact) * (1 + 2 * len(sd.DRAFT_LENGTHS))
+    carrying = [entry for entry in entries if entry.carry_over]
+    assert {entry.rule for entry in carrying} == {"coupled", "greedy"}
+    assert len(entries) == len(exact) * (1 + 2 * len(sd.DRAFT_LENGTHS)) + len(carrying)
     assert bench.contestants([0, 1]).count(bench.Contestant("token", "fixed", 0)) == 1
 
 
@@ -63,6 +65,7 @@ def test_speedup_is_the_median_of_pairs():
     row = bench.race_table([result, replace(result, contestant=bench.Contestant("token", "stepwise", 3))])
     assert "| token | 1 | 1.00 | 1.00 | 0.750 | 2000 | 1.00 |" in row
     assert "| token | stepwise from 3 |" in row
+    assert bench.Contestant("coupled", "fixed", 4, carry_over=True).shown_gamma == "4, carry-over"
 
 
 def test_median_leaves_the_first_run_out():

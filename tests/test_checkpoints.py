@@ -50,6 +50,7 @@ def the_error(folder: Path, kind: str = "var") -> str:
     assert time.perf_counter() - began < 5.0
     assert "\n" not in sentence
     assert len(sentence) < 500
+    assert sentence.endswith((".", "?"))
     assert str(folder.parents[1]) not in sentence
     return sentence
 
@@ -182,6 +183,56 @@ def test_a_missing_configuration_and_a_missing_folder(folder):
 def test_an_unknown_field(folder):
     config_changed(folder, colour="red")
     assert "colour" in the_error(folder)
+
+
+NOT_A_COUNT = ["two", None, -1, 0, 1.5, 10**9, 10**30, 1e308, float("nan"), [], {}, True]
+
+
+@pytest.mark.parametrize("value", NOT_A_COUNT, ids=repr)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("var", "depth"),
+        ("var", "width"),
+        ("var", "heads"),
+        ("var", "codes"),
+        ("var", "sides"),
+        ("vqvae", "channels"),
+        ("vqvae", "residual_blocks"),
+        ("vqvae", "latent_channels"),
+        ("vqvae", "shared_phis"),
+        ("vqvae", "image_size"),
+        ("vqvae", "multipliers"),
+        ("classifier", "classes"),
+        ("classifier", "width"),
+        ("classifier", "levels"),
+    ],
+)
+def test_impossible_counts(tmp_path, kind, name, value):
+    save_model(MODELS[kind](seed=1), tmp_path / "part" / "model")
+    config_changed(tmp_path / "part" / "model", **{name: value})
+    assert "config.json" in the_error(tmp_path / "part" / "model", kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "entries"),
+    [
+        ("var", {"sides": [1, 2, 10**9]}),
+        ("var", {"sides": [1, 2, "4"]}),
+        ("var", {"sides": [4, 2, 1]}),
+        ("var", {"mlp_ratio": 1e308}),
+        ("var", {"mlp_ratio": "4"}),
+        ("var", {"norm_eps": float("nan")}),
+        ("var", {"attention_l2_norm": "yes"}),
+        ("vqvae", {"rate_price": float("inf")}),
+        ("vqvae", {"attention": 1}),
+        ("vqvae", {"norm_groups": 3}),
+    ],
+)
+def test_impossible_entries(tmp_path, kind, entries):
+    save_model(MODELS[kind](seed=1), tmp_path / "part" / "model")
+    config_changed(tmp_path / "part" / "model", **entries)
+    assert "config.json" in the_error(tmp_path / "part" / "model", kind)
 
 
 def test_a_possible_configuration_that_is_not_the_one_of_the_weights(folder):

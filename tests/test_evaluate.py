@@ -117,7 +117,7 @@ def test_requests_share_no_seed_and_keep_the_order_of_labels():
 def test_identity_counts_no_difference_and_the_calls_of_single_pictures():
     pair, own = fake_pair(), own_draft_pair()
     drafts = {"another": pair.draft, "own": own.target}
-    rows = list(evaluate.identity(pair, drafts, 12, [1, 3], **SAMPLING))
+    rows = list(evaluate.identity(pair, drafts, 12, [1, 3], carry_over=False, **SAMPLING))
     assert [(row.draft, row.gamma) for row in rows] == [("another", 1), ("another", 3), ("own", 1), ("own", 3)]
     assert all(row.differing_tokens == row.differing_pictures == 0 for row in rows)
     assert [set(row.calls) for row in rows[2:]] == [{2}, {1}]
@@ -174,6 +174,7 @@ def folders(tmp_path_factory):
         (["acceptance", "--pictures", "3"], ["| 4 | 16 |", "KL(p‖q)"]),
         (["likelihood", "--pictures", "3", "--gamma", "1"], ["| draft-only |", "window: no", "| coupled, γ=1 |"]),
         (["identity", "--seeds", "2", "--gammas", "2"], ["| the target itself | 2 | 2 | 0 | 1.00 |", "in all: 0"]),
+        (["identity", "--seeds", "3", "--gammas", "2", "--carry-over"], ["with carry-over", "in all: 0"]),
     ],
 )
 def test_commands_print_their_tables_and_keep_their_figures(folders, tmp_path, capsys, command, lines):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.frames import VERSION, baseline, counters, frame, header, picture_url
-from sdvar_core import Bonus, Drafted, Judged, Request, RoundEnd, TargetCall, Trace, generate
+from sdvar_core import RULES, Bonus, Drafted, Judged, Phase, Request, RoundEnd, TargetCall, Trace, generate
 from tests.fakes import fake_pair, own_draft_pair
 
 SIDES = (1, 2, 3, 4, 5, 6)
@@ -46,12 +46,32 @@ def test_counters_are_the_properties_of_the_trace_so_far(rule, gamma):
             "kept": prefix.kept,
             "judged": prefix.judged,
             "corrected": prefix.corrected,
+            "tolerated": prefix.tolerated,
             "drafted": prefix.drafted,
+            "carried": prefix.carried,
             "bonus": prefix.bonus,
+            "unverified": prefix.unverified,
             "draft_ms": 1000 * prefix.draft_seconds,
             "target_ms": 1000 * prefix.target_seconds,
             "decoder_ms": 250.0,
         }
+
+
+@pytest.mark.parametrize("rule", sorted(set(RULES) - {"neighbours"}))  # neighbours needs a codebook
+def test_every_rule_has_frames_and_sentences(rule):
+    trace = run(rule=rule, gamma=3)
+    assert all(shown["sentence"].endswith(".") for shown in frames_of(trace))
+    json.dumps(frames_of(trace))
+
+
+def test_carried_and_unverified_scales_have_frames():
+    pair = fake_pair(SIDES)
+    carried = generate(pair, label=0, seed=1, gamma=4, carry_over=True)
+    handed = generate(pair, label=0, seed=1, phases=(Phase(3, "draft"), Phase(6, "target")))
+    shown = frames_of(carried) + frames_of(handed)
+    assert {"carried", "unverified"} <= {one["kind"] for one in shown}
+    assert any("anew" in one["sentence"] for one in shown)
+    assert shown[-1]["counters"]["unverified"] == 1 + 4 + 9
 
 
 @pytest.mark.parametrize("rule", ["coupled", "token"])
@@ -93,6 +113,8 @@ def test_a_whole_official_pyramid_stays_below_the_limits():
 def test_header_names_the_run_and_its_settings():
     pair, request = fake_pair(), Request(label="rock", seed=9, gamma=1, rule="token")
     shown = header("visitor.1", pair.name, pair.schedule, pair.codes, request, "rock")
+    settings = {"label": "rock", "seed": 9, "gamma": 1, "rule": "token", "draft_length": "fixed", "guidance": 1.5}
+    sampling = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "options": [], "carry_over": False, "phases": []}
     assert json.loads(json.dumps(shown)) == {
         "version": VERSION,
         "run": "visitor.1",
@@ -100,11 +122,10 @@ def test_header_names_the_run_and_its_settings():
         "sides": [1, 2, 3, 4],
         "codes": 5,
         "label": "rock",
-        "settings": {"label": "rock", "seed": 9, "gamma": 1, "rule": "token", "draft_length": "fixed",
-                     "guidance": 1.5, "temperature": 1.0, "top_k": 0, "top_p": 1.0},
+        "settings": settings | sampling,
         "exact": True,
         "baseline_calls": 4,
-    }  # fmt: skip
+    }
 
 
 def test_picture_is_a_webp_of_the_same_size():

@@ -23,7 +23,7 @@ const whole = (...values) => base64(Uint16Array.from(values));
 const real = (...values) => base64(Float32Array.from(values));
 
 let made = 0;
-const frame = (kind, round, details) => ({ index: made++, kind, round, sentence: kind, counters: COUNTERS, ...details });
+const frame = (kind, round, details) => ({ index: made++, read_from: details.start, kind, round, sentence: kind, counters: COUNTERS, ...details });
 
 // Two guesses; the first is kept, the second loses a token; then the target draws the last scale.
 function someRun() {
@@ -196,6 +196,15 @@ test("a notice leaves the run as it is; another run and a reset begin anew", asy
   assert.equal(store.count, 0);
 });
 
+test("a value that comes late changes nothing", async () => {
+  const store = new Store({ ...HEADER, run: null }, null, () => {});
+  await store.receive(payload(someRun(), { sequence: 5, finished: true }));
+  await store.receive(payload([], { sequence: 7, header: null }));
+  await store.receive(payload(someRun(), { sequence: 6, finished: true }));
+  assert.equal(store.count, 0);
+  assert.equal(store.finished, false);
+});
+
 test("frames that are gone are told in a sentence", async () => {
   const store = new Store({ ...HEADER, run: null }, async () => ({ notice: "Gone." }), () => {});
   await store.receive(payload([], { first: 3 }));
@@ -222,7 +231,7 @@ test("the readout says what the frame says", () => {
   const end = folded(someRun()).at(-1);
   const facts = tokenFacts(end, HEADER, { scale: 1, index: 3 });
   assert.equal(facts.title, "Token 4 of scale 2 — row 2, column 2");
-  assert.match(facts.sentence, /draft drew code 4 .* target code 7/);
+  assert.match(facts.sentence, /draft drew code 4 .* target draws code 7/);
   const tested = tokenFacts({ ...end, scales: end.scales.map((one) => ({ ...one, luck: [0.9, 0.9, 0.9, 0.9] })) },
     { ...HEADER, settings: { rule: "token" } }, { scale: 1, index: 3 });
   assert.match(tested.sentence, /^Code 4 goes: u 0\.900 is not below p\/q 1\.00/);
