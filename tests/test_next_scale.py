@@ -32,8 +32,10 @@ def joint_law_of_target(pair: sd.Pair) -> dict[tuple[int, ...], float]:
     return law
 
 
-def joint_law_of_run(pair: sd.Pair, request: sd.Request, fault: str | None = None) -> dict[tuple[int, ...], float]:
-    """The law of the whole pyramid over every way the real loop can go."""
+def joint_law_of_run(
+    pair: sd.Pair, request: sd.Request, fault: str | None = None, gammas: set | None = None
+) -> dict[tuple[int, ...], float]:
+    """The law of the whole pyramid over every way the real loop can go; ``gammas`` collects the drafted lengths."""
 
     def walk(choices):
         shown: dict[tuple[str, int], torch.Tensor] = {}
@@ -44,6 +46,8 @@ def joint_law_of_run(pair: sd.Pair, request: sd.Request, fault: str | None = Non
         )
         # cost_model reads the clock, which must not differ from path to path
         events = list(sd.decode(pair, request, tick_clock(), luck, fault=fault, watch="none"))
+        if gammas is not None:
+            gammas.add(tuple((end.committed, end.gamma) for end in events if isinstance(end, sd.RoundEnd)))
         return tuple(int(code) for entry in sd.trace_of(pair, request, events).tokens for code in entry[0])
 
     law: dict[tuple[int, ...], float] = {}
@@ -72,6 +76,19 @@ def test_joint_law_of_the_run_is_the_targets(lengths, codes, gamma, rule, draft_
     assert sum(law.values()) == pytest.approx(1.0, abs=1e-9)
     for outcome, chance in expected.items():
         assert law.get(outcome, 0.0) == pytest.approx(chance, abs=1e-9)
+
+
+@pytest.mark.parametrize("rule", ["token", "scale"])
+@pytest.mark.parametrize("draft_length", list(sd.DRAFT_LENGTHS))
+def test_joint_law_where_the_draft_length_really_changes(draft_length, rule):
+    lengths, codes, gammas, alike = (1, 1, 1, 1), 2, set(), set()
+    settings_ = {"gamma": 3 if draft_length == "entropy" else 2, "rule": rule, "guidance": 0.0}
+    joint_law_of_run(fake_pair(lengths, codes, short=True), sd.Request(**settings_), gammas=alike)
+    request = sd.Request(draft_length=draft_length, **settings_)
+    law = joint_law_of_run(fake_pair(lengths, codes, short=True), request, gammas=gammas)
+    for outcome, chance in joint_law_of_target(fake_pair(lengths, codes, short=True)).items():
+        assert law.get(outcome, 0.0) == pytest.approx(chance, abs=1e-9)
+    assert (gammas == alike) == (draft_length == "fixed")
 
 
 class DropsUnlikelyDrafts(Decoder):
