@@ -47,18 +47,22 @@ def cache_lengths(watch: Watch, event: Event | None) -> str | None:
                     f"The {name}'s cache went from {before} to {after} scales; {due} to {watch.held[name]} was right."
                 )
         elif event.read_from != due:
-            return f"The {name} read from scale {event.read_from + 1} on, but its cache holds {due} scales."
+            return f"The {name} read from scale {event.read_from + 1} on, but its cache holds {_scales(due)}."
     for name, (scales, positions) in caches.items():
         right, rows = watch.held[name], watch.pair.schedule.offsets[watch.held[name]]
         if (scales, positions) != (right, rows):
-            return f"The {name}'s cache holds {scales} scales in {positions} rows; {right} in {rows} is right."
+            return f"The {name}'s cache holds {_scales(scales)} in {positions} rows; {right} in {rows} is right."
     return None
+
+
+def _scales(count: int) -> str:
+    return f"{count} scale" if count == 1 else f"{count} scales"
 
 
 def canvas(watch: Watch, event: Event | None) -> str | None:
     """The canvas is what the committed tokens make, each scale added once."""
     if isinstance(event, RoundEnd) and not same(watch.decoder.prefix.canvas, watch.prefix.canvas):
-        return f"After {event.committed} scales the canvas is not the sum of the committed tokens."
+        return f"After {_scales(event.committed)} the canvas is not the sum of the committed tokens."
     return None
 
 
