@@ -6,7 +6,11 @@ from sdvar_core.phases import Phase
 from sdvar_core.presets import PAIRS, TEXT_PAIRS
 from sdvar_core.request import Request
 from sdvar_core.scales import Schedule
+from sdvar_core.speculative.costs import Costs
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
+from sdvar_core.speculative.faults import FAULTS, Fault
+from sdvar_core.speculative.fidelity import Fidelity, fidelity
+from sdvar_core.speculative.invariants import INVARIANTS
 from sdvar_core.speculative.next_scale import decode, generate, trace_of
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import RULES, Rule
@@ -17,12 +21,12 @@ from sdvar_core.speculative.tree_faults import TREE_FAULTS
 from sdvar_core.speculative.tree_invariants import TREE_INVARIANTS
 from sdvar_core.speculative.tree_judging import CHILDREN
 from sdvar_core.speculative.tree_shape import TREE_SHAPES
+from sdvar_core.speculative.watch import Invariant
 from sdvar_core.text_events import (
     BonusToken,
     ChildJudged,
     PromptRead,
     TextEvent,
-    TextViolation,
     TreeCall,
     TreeCommit,
     TreeDrafted,
@@ -30,11 +34,24 @@ from sdvar_core.text_events import (
 from sdvar_core.text_request import TextRequest
 from sdvar_core.text_trace import TextTrace
 from sdvar_core.topology import Topology
-from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
+from sdvar_core.trace import (
+    Bonus,
+    Carried,
+    Drafted,
+    Event,
+    Judged,
+    RoundEnd,
+    TargetCall,
+    Trace,
+    Unverified,
+    Violation,
+)
 
 __all__ = [
     "CHILDREN",
     "DRAFT_LENGTHS",
+    "FAULTS",
+    "INVARIANTS",
     "PAIRS",
     "RULES",
     "TEXT_PAIRS",
@@ -47,11 +64,15 @@ __all__ = [
     "CheckpointError",
     "ChildJudged",
     "ConfigurationError",
+    "Costs",
     "DraftLength",
     "DraftTree",
     "Drafted",
     "Event",
+    "Fault",
+    "Fidelity",
     "FlatTree",
+    "Invariant",
     "Judged",
     "Pair",
     "Phase",
@@ -67,7 +88,6 @@ __all__ = [
     "TextPair",
     "TextRequest",
     "TextTrace",
-    "TextViolation",
     "Topology",
     "Trace",
     "TraceError",
@@ -75,8 +95,10 @@ __all__ = [
     "TreeCommit",
     "TreeDrafted",
     "Unverified",
+    "Violation",
     "decode",
     "decode_text",
+    "fidelity",
     "flat_tree",
     "generate",
     "generate_text",

@@ -2,6 +2,7 @@
 
 Nodes of a draft tree are counted from 0, the root, which is the last token that is committed but not yet read by the
 target; the drafted nodes are 1, 2, …. Positions count the tokens of the text, the prompt's first being 0.
+A Violation names one of ``TREE_INVARIANTS``.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdvar_core.topology import Topology
+from sdvar_core.trace import Violation
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,17 +106,7 @@ class TreeCommit:
         return len(self.path)
 
 
-@dataclass(frozen=True, eq=False)
-class TextViolation:
-    """Something that must hold in every run did not: ``invariant`` is its name in ``TREE_INVARIANTS``. Follows the
-    event that showed it; at most one for each invariant and round."""
-
-    round: int
-    invariant: str
-    sentence: str
-
-
-TextEvent = PromptRead | TreeDrafted | TreeCall | ChildJudged | BonusToken | TreeCommit | TextViolation
+TextEvent = PromptRead | TreeDrafted | TreeCall | ChildJudged | BonusToken | TreeCommit | Violation
 TEXT_EVENT_KINDS: dict[str, type] = {
     "prompt_read": PromptRead,
     "tree_drafted": TreeDrafted,
@@ -122,5 +114,5 @@ TEXT_EVENT_KINDS: dict[str, type] = {
     "child_judged": ChildJudged,
     "bonus_token": BonusToken,
     "tree_commit": TreeCommit,
-    "text_violation": TextViolation,
+    "violation": Violation,
 }

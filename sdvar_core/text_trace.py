@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sdvar_core.text_events import BonusToken, ChildJudged, TextEvent, TextViolation, TreeCall, TreeCommit, TreeDrafted
+from sdvar_core.text_events import BonusToken, ChildJudged, TextEvent, TreeCall, TreeCommit, TreeDrafted
 from sdvar_core.text_request import TextRequest
-from sdvar_core.trace import same_event
+from sdvar_core.trace import Violation, same_event
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +140,9 @@ class TextTrace:
         return self.baseline_calls / self.target_calls if self.target_calls else 1.0
 
     @property
-    def violations(self) -> list[TextViolation]:
+    def violations(self) -> list[Violation]:
         """What the invariants found wrong; none in a sound run."""
-        return self.of(TextViolation)
+        return self.of(Violation)
 
     @property
     def draft_seconds(self) -> float:

@@ -28,7 +28,7 @@ def decode_text(
     Raises RequestError before the first event if the request does not fit the pair. ``clock`` measures the seconds in
     the events and nothing else; ``luck`` stands in for the luck of the request's seed. ``fault`` breaks one part of
     this run on purpose, a key of ``TREE_FAULTS``. ``watch`` says which of ``TREE_INVARIANTS`` look on, "cheap", "all"
-    or "none"; what they find is a TextViolation among the events.
+    or "none"; what they find is a Violation among the events.
     """
     _check_kind(pair)
     pair.check(request)

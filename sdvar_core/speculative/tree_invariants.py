@@ -19,13 +19,13 @@ from sdvar_core.text_events import (
     ChildJudged,
     PromptRead,
     TextEvent,
-    TextViolation,
     TreeCall,
     TreeCommit,
     TreeDrafted,
 )
 from sdvar_core.text_request import TextRequest
 from sdvar_core.text_trace_check import TextWalk
+from sdvar_core.trace import Violation
 
 Watching = Literal["cheap", "all", "none"]
 LARGEST_DIFFERENCE = 1e-3  # of logits and of probabilities, in float32
@@ -160,4 +160,4 @@ def watched(
         for invariant in invariants:
             if (invariant.name, watch.round) not in told and (sentence := invariant.check(watch, event)):
                 told.add((invariant.name, watch.round))
-                yield TextViolation(watch.round, invariant.name, sentence)
+                yield Violation(watch.round, invariant.name, sentence)
