@@ -86,13 +86,18 @@ def timed(pair: TextPair, clock: Clock, **settings) -> tuple[TextTrace, float]:
 def tree_rows(
     pair: TextPair, rows: Sequence[Tree], pieces: Sequence[bytes], clock: Clock = time.perf_counter, **settings
 ) -> Iterator[list[str]]:
-    """The cells of each row; every tree takes turns with plain decoding, piece by piece."""
+    """The cells of each row; every tree takes turns with plain decoding, piece by piece.
+
+    Greedy texts are compared with those of plain decoding; at other temperatures the two draw from one law with
+    different luck.
+    """
     for row in rows:
-        runs, seconds, plain = [], [], []
+        runs, seconds, plain, same = [], [], [], 0
         for piece in pieces:
             shape = {"topk": row.topk, "steps": row.steps, "nodes": row.nodes, "expansion": row.expansion}
             run, spent = timed(pair, clock, prompt=piece, **shape, **settings)
-            _, alone = timed(pair, clock, prompt=piece, steps=0, **settings)
+            baseline, alone = timed(pair, clock, prompt=piece, steps=0, **settings)
+            same += run.written == baseline.written
             runs.append(run)
             seconds.append(spent)
             plain.append(alone)
@@ -100,7 +105,8 @@ def tree_rows(
         speedup = float(np.median(np.array(plain) / np.array(seconds)))
         shares = (f"{numbers[name]:.2f}" for name in ("per_node", "per_level", "accepted", "with_bonus"))
         times = (f"{numbers[name]:.1f}" for name in ("draft", "verify", "commit"))
-        yield [f"{row.name} {row.topk}×{row.steps}", row.nodes, *shares, *times, f"{speedup:.2f}"]
+        texts = "–" if settings.get("temperature") else f"{same} of {len(runs)}"
+        yield [f"{row.name} {row.topk}×{row.steps}", row.nodes, *shares, *times, f"{speedup:.2f}", texts]
 
 
 HEADER = [
@@ -114,6 +120,7 @@ HEADER = [
     "verify",
     "commit",
     "speedup",
+    "same text",
 ]
 
 

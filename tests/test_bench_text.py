@@ -50,7 +50,10 @@ def test_a_row_compares_with_plain_decoding():
     cells = next(bench_text.tree_rows(fake_text_pair(own_draft=True), rows, [b"\1"], tick_clock(), length=12))
     assert cells[:6] == ["chain 1×3", 3, "1.00", "1.00", "3.00", "4.00"]
     assert len(cells) == len(bench_text.HEADER)
-    assert float(cells[-1]) > 1.0
+    assert float(cells[-2]) > 1.0
+    assert cells[-1] == "1 of 1"
+    warm = next(bench_text.tree_rows(fake_text_pair(), rows, [b"\1"], tick_clock(), length=12, temperature=1.0))
+    assert warm[-1] == "–"
 
 
 def test_the_command_prints_its_tables(source, tmp_path, capsys):
