@@ -1,7 +1,7 @@
 """SDVAR: speculative decoding of pictures, exact and watched. The public names."""
 
-from sdvar_core.checkpoints import load_pair
 from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError, SDVARError, TraceError
+from sdvar_core.pairs import Needs, Shelf, check_memory, load_pair, needs
 from sdvar_core.phases import Phase
 from sdvar_core.presets import PAIRS
 from sdvar_core.request import Request
@@ -24,6 +24,7 @@ __all__ = [
     "Drafted",
     "Event",
     "Judged",
+    "Needs",
     "Pair",
     "Phase",
     "Request",
@@ -32,12 +33,15 @@ __all__ = [
     "Rule",
     "SDVARError",
     "Schedule",
+    "Shelf",
     "TargetCall",
     "Trace",
     "TraceError",
     "Unverified",
+    "check_memory",
     "decode",
     "generate",
     "load_pair",
+    "needs",
     "trace_of",
 ]

@@ -18,8 +18,6 @@ from sdvar_core.errors import CheckpointError, ConfigurationError
 from sdvar_core.models.classifier import Classifier, ClassifierConfig
 from sdvar_core.models.var import VAR, VARConfig
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
-from sdvar_core.presets import PAIRS, PairPreset
-from sdvar_core.speculative.pair import Pair
 
 KINDS: dict[str, tuple[type, type[nn.Module]]] = {
     "classifier": (ClassifierConfig, Classifier),
@@ -34,22 +32,6 @@ LARGEST_COUNTS = dict.fromkeys(("levels", "multipliers", "residual_blocks", "sha
     ("depth", "sides"), 256
 )
 _REAL_NUMBERS = {"F64", "F32", "F16", "BF16"}
-
-
-def load_pair(name: str) -> Pair:
-    """The pair of that name, on the CPU in float32, ready to decode. CheckpointError if it is unknown or damaged."""
-    if name not in PAIRS:
-        raise CheckpointError(f"Unknown pair {name!r}: choose one of {', '.join(PAIRS)}.")
-    return load_preset(PAIRS[name])
-
-
-def load_preset(preset: PairPreset) -> Pair:
-    """The pair whose parts lie in the preset's folders; CheckpointError if one is damaged or they do not fit."""
-    draft, target = load_model(preset.draft, "var"), load_model(preset.target, "var")
-    tokenizer = load_model(preset.tokenizer, "vqvae")
-    check_fit(draft, target, tokenizer, len(preset.class_names))
-    schedule, codes = tokenizer.config.schedule, tokenizer.config.codes
-    return Pair(preset.name, draft, target, tokenizer, schedule, codes, preset.class_names)
 
 
 def check_fit(draft: VAR, target: VAR, tokenizer: VQVAE, classes: int) -> None:

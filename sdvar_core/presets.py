@@ -97,7 +97,7 @@ PAIRS: dict[str, PairPreset] = {
         ),
         PairPreset(
             name="var-d36",
-            sentence="ImageNet, 512 × 512 pixels, 2240 tokens: depth 36 alone; no smaller model of this size is published.",
+            sentence="ImageNet, 512 × 512 pixels, 2240 tokens: depth 36 alone, as nothing smaller is published.",
             draft=_transformer(36),
             target=_transformer(36),
             tokenizer=HubFile(OFFICIAL, TOKENIZER_FILE, 36),

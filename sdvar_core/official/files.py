@@ -100,7 +100,7 @@ def var_config_of(path: Path, tensors: Mapping[str, Tensor]) -> VARConfig:
             attention_l2_norm=scales is not None,
         )
     except (KeyError, ValueError, IndexError, ConfigurationError) as error:
-        raise CheckpointError(f"{path.name} is not a transformer of the official kind: {_first_keys(tensors)}.") from error
+        raise CheckpointError(f"{path.name} is no official transformer: {_first_keys(tensors)}.") from error
 
 
 def vqvae_config_of(path: Path, tensors: Mapping[str, Tensor]) -> VQVAEConfig:
@@ -111,7 +111,7 @@ def vqvae_config_of(path: Path, tensors: Mapping[str, Tensor]) -> VQVAEConfig:
             channels=tensors["encoder.conv_in.weight"].shape[0], latent_channels=latent_channels, codes=codes
         )
     except (KeyError, ValueError, IndexError, ConfigurationError) as error:
-        raise CheckpointError(f"{path.name} is not a tokenizer of the official kind: {_first_keys(tensors)}.") from error
+        raise CheckpointError(f"{path.name} is no official tokenizer: {_first_keys(tensors)}.") from error
 
 
 def _first_keys(tensors: Mapping[str, Tensor]) -> str:

@@ -5,6 +5,7 @@ Source: github.com/FoundationVision/VAR, ``models/{var,basic_var,basic_vae,quant
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import torch
@@ -150,7 +151,7 @@ def _decoder(config: VQVAEConfig) -> Iterator[Entry]:
 
 
 def _level(theirs: str, ours: str, widths: list[int], attention: bool) -> Iterator[Entry]:
-    for index, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (inputs, outputs) in enumerate(pairwise(widths)):
         yield from _residual(f"{theirs}.block.{index}", f"{ours}.blocks.{index}", inputs, outputs)
         if attention:
             yield from _attention(f"{theirs}.attn.{index}", f"{ours}.attentions.{index}", outputs)

@@ -28,7 +28,7 @@ class Prefix:
     @torch.inference_mode()
     def extended(self, tokens: Tensor, last: bool) -> "Prefix":
         """This prefix and one scale more; after the ``last`` scale there is no next input."""
-        canvas = self.quantizer.advance(self.canvas, tokens, self.scales)
+        canvas = self.quantizer.advance(self.canvas, tokens.to(self.canvas.device), self.scales)
         following = () if last else (self.quantizer.features(canvas, self.scales + 1),)
         return Prefix(self.quantizer, canvas, self.inputs + following, self.scales + 1)
 
@@ -38,6 +38,7 @@ class Reader:
 
     def __init__(self, pair: Pair, model: ScaleModel, request: Request) -> None:
         self.model, self.request, self.scales = model, request, len(pair.schedule)
+        self.judging_device = pair.judging_device
         labels = pair.class_indices(request)
         self.guided = request.guidance > 0.0
         if self.guided:
@@ -59,7 +60,7 @@ class Reader:
         return torch.cat([features, features]) if self.guided and features is not None else features
 
     def _distribution(self, logits: Tensor, scale: int) -> Tensor:
-        request = self.request
+        request, logits = self.request, logits.to(self.judging_device)
         if self.guided:
             conditional, unconditional = logits.double().chunk(2)
             logits = guide(conditional, unconditional, guidance_at(request.guidance, scale, self.scales))
