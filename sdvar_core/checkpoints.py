@@ -60,11 +60,10 @@ def load_model(folder: Path, kind: str) -> nn.Module:
     """The model in ``folder``, float32, in evaluation mode, without gradients; CheckpointError if anything differs."""
     config_type, network = KINDS[kind]
     config = _read_config(folder / CONFIG, kind, config_type)
-    with torch.device("meta"):
-        expected = {name: tuple(value.shape) for name, value in network(config).state_dict().items()}
-    weights = _read_weights(folder / WEIGHTS, expected)
-    model = network(config)
-    model.load_state_dict(weights)
+    with torch.device("meta"):  # no memory, and no time for initial weights
+        model = network(config)
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    model.load_state_dict(_read_weights(folder / WEIGHTS, expected), assign=True)
     return model.eval().requires_grad_(False)
 
 
@@ -117,7 +116,7 @@ def _read_weights(path: Path, expected: dict[str, tuple[int, ...]]) -> dict[str,
     try:
         with safe_open(path, framework="pt") as file:
             _compare(path, {name: file.get_slice(name) for name in file.keys()}, expected)  # noqa: SIM118
-            weights = {name: file.get_tensor(name).float() for name in expected}
+            weights = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in expected}
     except OSError as error:
         raise CheckpointError(f"Cannot read {_shown(path)}: is the checkpoint complete?") from error
     except SafetensorError as error:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import torch
+
 from sdvar_core import placement
 from sdvar_core.checkpoints import CONFIG, WEIGHTS, check_fit, load_model, save_model
 from sdvar_core.errors import CheckpointError
@@ -116,7 +118,8 @@ def converted(path: Path, kind: str, config: Config | None) -> Path:
         return folder
     config, weights = read_weights(path, config, kind)
     hub.check_disk(f"Converting {path.name}", sum(value.nbytes for value in weights.values()), folder)
-    model = NETWORKS[kind](config)
+    with torch.device("meta"):
+        model = NETWORKS[kind](config)
     model.load_state_dict(weights, assign=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     half_done = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
