@@ -5,8 +5,8 @@ import os
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from sdvar_core.official.hub import Progress
 from sdvar_core.official.layout import file_bytes, var_config, var_layout, vqvae_config, vqvae_layout, weight_bytes
 from sdvar_core.placement import Placement
 from sdvar_core.presets import PAIRS, HubFile, PairPreset, Source
+from sdvar_core.scales import OFFICIAL_256
 from sdvar_core.speculative.pair import Pair
 
 PARTS = {"draft": "var", "target": "var", "tokenizer": "vqvae"}
@@ -67,11 +68,10 @@ def load_preset(
     """The pair that a preset describes; see ``load_pair``."""
     place = placement.choose(device, precision)
     sources = {part: getattr(preset, part) for part in PARTS}
-    models = {}
-    for part, kind in PARTS.items():
-        twin = next((other for other in models if sources[other] == sources[part]), None)
-        models[part] = models[twin] if twin else load_part(sources[part], kind, progress)
-    draft, target, tokenizer = models.values()
+    target = load_part(sources["target"], "var", progress)
+    same = sources["draft"] == sources["target"]
+    draft = target if same else load_part(sources["draft"], "var", progress)
+    tokenizer = load_part(sources["tokenizer"], "vqvae", progress, target.config.sides)
     check_fit(draft, target, tokenizer, len(preset.class_names))
     for model, source in {draft: sources["draft"], target: sources["target"]}.items():
         _place(model, place, packed if packed is not None else not _is_ours(source))
@@ -92,13 +92,18 @@ def _is_ours(source: Source) -> bool:
 # Parts
 
 
-def load_part(source: Source, kind: str, progress: Progress | None = None) -> VAR | VQVAE:
-    """A model in float32 on the CPU from a folder of ours, an official file, or the hub; CheckpointError if damaged."""
+def load_part(
+    source: Source, kind: str, progress: Progress | None = None, sides: Sequence[int] = OFFICIAL_256.sides
+) -> VAR | VQVAE:
+    """A model in float32 on the CPU from a folder of ours, an official file, or the hub; CheckpointError if damaged.
+
+    sides: of a tokenizer from a file on this machine, which does not tell them.
+    """
     if isinstance(source, HubFile):
         config = config_of(source, kind)
         return load_model(converted(hub.fetch(source, progress), kind, config), kind)
     if source.is_file():
-        return load_model(converted(source, kind, None), kind)
+        return load_model(converted(source, kind, None, sides), kind)
     return load_model(source, kind)
 
 
@@ -107,16 +112,20 @@ def config_of(file: HubFile, kind: str) -> Config:
     return var_config(file.depth) if kind == "var" else vqvae_config(file.depth)
 
 
-def converted(path: Path, kind: str, config: Config | None) -> Path:
+def converted(path: Path, kind: str, config: Config | None, sides: Sequence[int] = OFFICIAL_256.sides) -> Path:
     """The folder of ours that holds the same weights as an official file, made the first time it is asked for.
 
     The folder is named after the file, its size and its time, so that another file is never taken for it. Nothing is
     written before the file has passed every check, and the folder appears whole or not at all.
     """
-    folder = hub.converted_folder() / _folder_name(path, kind, config)
+    try:
+        path.stat()
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path.name}: {error.strerror}.") from error
+    folder = hub.converted_folder() / _folder_name(path, kind, config or tuple(sides))
     if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
         return folder
-    config, weights = read_weights(path, config, kind)
+    config, weights = read_weights(path, config, kind, sides)
     hub.check_disk(f"Converting {path.name}", sum(value.nbytes for value in weights.values()), folder)
     with torch.device("meta"):
         model = NETWORKS[kind](config)
@@ -134,9 +143,9 @@ def converted(path: Path, kind: str, config: Config | None) -> Path:
     return folder
 
 
-def _folder_name(path: Path, kind: str, config: Config | None) -> str:
+def _folder_name(path: Path, kind: str, config: Config | tuple[int, ...]) -> str:
     there = path.resolve()
-    facts = (str(there), there.stat().st_size, there.stat().st_mtime_ns, kind, config and asdict(config))
+    facts = (str(there), there.stat().st_size, there.stat().st_mtime_ns, kind, config)
     return f"{path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 
 

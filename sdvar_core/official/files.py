@@ -4,6 +4,7 @@ A file is ``.pth`` (read with ``weights_only``, so that no code of it can run) o
 """
 
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,17 +23,21 @@ Config = VARConfig | VQVAEConfig
 SUFFIXES = (".pth", ".pt", ".bin", ".safetensors")
 SCHEDULES = {schedule.total: schedule for schedule in (OFFICIAL_256, OFFICIAL_512)}
 DIFFERENCES_NAMED = 3
+PICKLE_STARTS = (b"\x80", b"P")  # a bare pickle, and the archive that torch packs one into
 
 
-def read_weights(path: Path, config: Config | None, kind: str) -> tuple[Config, dict[str, Tensor]]:
+def read_weights(
+    path: Path, config: Config | None, kind: str, sides: Sequence[int] = OFFICIAL_256.sides
+) -> tuple[Config, dict[str, Tensor]]:
     """The configuration and the weights under our names, float32, of an official file of ``kind`` "var" or "vqvae".
 
-    config: what the file must be; None reads it from the shapes. Raises CheckpointError, naming the first differences,
-    if the file is missing, truncated, foreign, holds code, or does not fit.
+    config: what the file must be; None reads it from the shapes, and from ``sides`` what a tokenizer's do not tell.
+    Raises CheckpointError, naming the first differences, if the file is missing, truncated, foreign, holds code, or
+    does not fit.
     """
     tensors = read_tensors(path)
     if config is None:
-        config = var_config_of(path, tensors) if kind == "var" else vqvae_config_of(path, tensors)
+        config = var_config_of(path, tensors) if kind == "var" else vqvae_config_of(path, tensors, sides)
     layout = var_layout(config) if isinstance(config, VARConfig) else vqvae_layout(config)
     _compare(path, tensors, layout)
     _check_values(path, tensors, config)
@@ -53,8 +58,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         raise CheckpointError(f"{path.name} is not a whole safetensors file: it is truncated or foreign.") from error
     except pickle.UnpicklingError as error:
-        if "invalid load key" in str(error):
-            raise CheckpointError(f"{path.name} is not a file of weights: it is truncated or foreign.") from error
+        with path.open("rb") as file:
+            if file.read(1) not in PICKLE_STARTS:
+                raise CheckpointError(f"{path.name} is not a file of weights: it is truncated or foreign.") from error
         raise CheckpointError(
             f"{path.name} holds code or objects besides tensors; it was not run. Take the file from its publisher."
         ) from error
@@ -69,12 +75,14 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _unpickled(path: Path) -> object:
     """What a ``.pth`` file holds; mapped into memory where its format allows, so that large files cost no copy."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except RuntimeError as error:
-        if "mmap" not in str(error):
-            raise
-        return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of unusual pickles, which are refused with a sentence of ours
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except RuntimeError as error:
+            if "mmap" not in str(error):
+                raise
+            return torch.load(path, map_location="cpu", weights_only=True)
 
 
 # The configuration that shapes tell
@@ -103,12 +111,16 @@ def var_config_of(path: Path, tensors: Mapping[str, Tensor]) -> VARConfig:
         raise CheckpointError(f"{path.name} is no official transformer: {_first_keys(tensors)}.") from error
 
 
-def vqvae_config_of(path: Path, tensors: Mapping[str, Tensor]) -> VQVAEConfig:
-    """The configuration of an official-style tokenizer for 256 pixels, from its shapes; CheckpointError if none."""
+def vqvae_config_of(path: Path, tensors: Mapping[str, Tensor], sides: Sequence[int]) -> VQVAEConfig:
+    """The configuration of an official-style tokenizer for these sides, from its shapes; CheckpointError if none."""
     try:
         codes, latent_channels = tensors["quantize.embedding.weight"].shape
         return VQVAEConfig(
-            channels=tensors["encoder.conv_in.weight"].shape[0], latent_channels=latent_channels, codes=codes
+            image_size=16 * sides[-1],
+            channels=tensors["encoder.conv_in.weight"].shape[0],
+            latent_channels=latent_channels,
+            codes=codes,
+            sides=tuple(sides),
         )
     except (KeyError, ValueError, IndexError, ConfigurationError) as error:
         raise CheckpointError(f"{path.name} is no official tokenizer: {_first_keys(tensors)}.") from error
