@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "scales", "randomness", "probability", "cache", "phases", "request"}
-GROUND |= {"trace", "trace_check", "trace_file"}
+GROUND |= {"philox", "trace", "trace_check", "trace_file"}
 MODELS = GROUND | {"nn", "models"}
 LOADING = MODELS | {"presets", "speculative", "checkpoints", "official", "placement", "pairs"}
 EVERYTHING = LOADING | {"training", "tables", "command_line"}

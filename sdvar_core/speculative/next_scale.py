@@ -23,7 +23,7 @@ def decode(pair: Pair, request: Request, clock: Clock = time.perf_counter, luck:
     other pictures' luck.
     """
     check_request(pair, request)
-    return Decoder(pair, request, clock, Luck(request.seeds) if luck is None else luck).events()
+    return Decoder(pair, request, clock, Luck(request.seeds, pair.judging_device) if luck is None else luck).events()
 
 
 def check_request(pair: Pair, request: Request) -> None:
