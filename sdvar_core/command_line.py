@@ -40,12 +40,15 @@ def sampling_of(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in SAMPLING}
 
 
-def pair_of(options: argparse.Namespace) -> Pair:
-    """The pair that the options name, with its parts replaced; CheckpointError if they do not fit together."""
+def pair_of(options: argparse.Namespace, packed: bool | None = None) -> Pair:
+    """The pair that the options name, with its parts replaced; CheckpointError if they do not fit together.
+
+    packed: see ``load_pair``.
+    """
     if options.threads:
         torch.set_num_threads(options.threads)
     parts = {part: getattr(options, f"{part}_dir") for part in ("draft", "target", "tokenizer")}
-    return load_pair(options.pair, options.device, options.precision, progress=tell, **parts)
+    return load_pair(options.pair, options.device, options.precision, progress=tell, packed=packed, **parts)
 
 
 def tell(name: str, here: int, size: int) -> None:

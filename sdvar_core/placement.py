@@ -4,8 +4,6 @@ precision is that of the blocks of both transformers. The tokenizer, the embeddi
 stay in float32 whatever it is, and distributions and luck in float64, so that acceptance is exact arithmetic.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -76,16 +74,3 @@ def choose(device: str = "auto", precision: str = "auto", found: Hardware | None
     if kind == "cpu" and precision == "bfloat16" and not found.cpu_bfloat16:
         raise RequestError("This processor has no bfloat16 instructions: choose float32.")
     return Placement(device, precision)
-
-
-def synchronised_clock(device: torch.device) -> Callable[[], float]:
-    """A clock that waits for the device first, so that a call is timed and not only its launch."""
-    if device.type == "cpu":
-        return time.perf_counter
-    wait = torch.cuda.synchronize if device.type == "cuda" else torch.mps.synchronize
-
-    def clock() -> float:
-        wait()
-        return time.perf_counter()
-
-    return clock

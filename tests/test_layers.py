@@ -27,8 +27,9 @@ CORE = {
     "__init__": LOADING,
     "command_line": EVERYTHING - {"training"},
     "training": MODELS | {"presets", "speculative", "checkpoints", "training"},
+    "measure": EVERYTHING - {"training"} | {"measure"},
     "evaluate": EVERYTHING | {"evaluate"},
-    "bench": EVERYTHING | {"bench"},
+    "bench": EVERYTHING | {"measure", "bench"},
 }
 COMMANDS = {"training", "evaluate", "bench"}  # these may print
 BESIDE = {"stage", "figures", "session", "frames", "narration", "exports"}

@@ -7,7 +7,8 @@ import torch
 
 import sdvar_core as sd
 from sdvar_core.nn.packed_linear import PackedLinear, packing_available
-from sdvar_core.placement import Hardware, Placement, choose, synchronised_clock
+from sdvar_core.placement import Hardware, Placement, choose
+from sdvar_core.speculative.clock import synchronised_clock
 from tests.test_var import LABELS, random_features, random_model
 from tests.tiny import tiny_pair
 

@@ -152,6 +152,11 @@ class VAR(nn.Module):
             pack(self)
         return self
 
+    @property
+    def packed(self) -> bool:
+        """Whether the weights are packed, so that they can be read and nothing else."""
+        return isinstance(self.head, PackedLinear)
+
     def train(self, mode: bool = True) -> "VAR":
         """Training forgets what was prepared."""
         if mode:

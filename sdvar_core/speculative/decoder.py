@@ -4,7 +4,7 @@ Target-only decoding is this with gamma = 0. Source: design section 2; Leviathan
 scales of a VAR pyramid (Tian et al. 2024).
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,12 @@ from sdvar_core.probability import entropy, of_token, total_variation
 from sdvar_core.randomness import Luck, ScaleLuck
 from sdvar_core.request import Request
 from sdvar_core.speculative.acceptance import Verdict
+from sdvar_core.speculative.clock import Clock
 from sdvar_core.speculative.draft_length import draft_length_named
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.reader import Prefix, Reader
 from sdvar_core.speculative.rules import rule_named
 from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified
-
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, eq=False)

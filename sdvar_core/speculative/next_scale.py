@@ -1,28 +1,29 @@
 """The public entrance to next-scale decoding: a request in, events or a whole trace out."""
 
-import time
 from collections.abc import Iterator, Sequence
 
 from sdvar_core.errors import RequestError
 from sdvar_core.phases import plan
 from sdvar_core.randomness import Luck
 from sdvar_core.request import Request
-from sdvar_core.speculative.decoder import Clock, Decoder
+from sdvar_core.speculative.clock import Clock, synchronised_clock
+from sdvar_core.speculative.decoder import Decoder
 from sdvar_core.speculative.draft_length import draft_length_named
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import rule_named
 from sdvar_core.trace import Event, Trace
 
 
-def decode(pair: Pair, request: Request, clock: Clock = time.perf_counter, luck: Luck | None = None) -> Iterator[Event]:
+def decode(pair: Pair, request: Request, clock: Clock | None = None, luck: Luck | None = None) -> Iterator[Event]:
     """Decode one batch of pictures, yielding every event as it happens.
 
     Raises RequestError before the first event if the request does not fit the pair. ``clock`` measures the seconds in
-    the events and nothing else; ``luck`` stands in for the luck of the request's seeds. Batches commit the least
-    progress of the batch in every round; each picture's tokens stay exact, since what is thrown away was decided by
-    other pictures' luck.
+    the events and nothing else, by default waiting for the device; ``luck`` stands in for the luck of the request's
+    seeds. Batches commit the least progress of the batch in every round; each picture's tokens stay exact, since what
+    is thrown away was decided by other pictures' luck.
     """
     check_request(pair, request)
+    clock = synchronised_clock(pair.device) if clock is None else clock
     return Decoder(pair, request, clock, Luck(request.seeds, pair.judging_device) if luck is None else luck).events()
 
 
@@ -51,7 +52,7 @@ def trace_of(pair: Pair, request: Request, events: Sequence[Event]) -> Trace:
     return Trace(pair.name, request, pair.schedule, pair.codes, trace.events, pictures)
 
 
-def generate(pair: Pair, request: Request | None = None, *, clock: Clock = time.perf_counter, **settings) -> Trace:
+def generate(pair: Pair, request: Request | None = None, *, clock: Clock | None = None, **settings) -> Trace:
     """Decode to the end and return the whole trace: ``generate(pair, label="volcano", seed=7, gamma=2)``.
 
     Give a Request or its fields as keywords, not both. Raises RequestError for settings that do not fit the pair.
