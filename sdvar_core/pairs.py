@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,6 +107,15 @@ def load_part(
     return load_model(source, kind)
 
 
+def fetch_files(name: str, progress: Progress | None = None) -> Iterator[Path]:
+    """Download and convert the published files of a pair, and load none; yields the folder of each as it is ready."""
+    preset = preset_named(name)
+    sources = {getattr(preset, part): kind for part, kind in PARTS.items()}
+    for source, kind in sources.items():
+        if isinstance(source, HubFile):
+            yield converted(hub.fetch(source, progress), kind, config_of(source, kind))
+
+
 def config_of(file: HubFile, kind: str) -> Config:
     """What a published file must hold."""
     return var_config(file.depth) if kind == "var" else vqvae_config(file.depth)
@@ -122,8 +131,8 @@ def converted(path: Path, kind: str, config: Config | None, sides: Sequence[int]
         path.stat()
     except OSError as error:
         raise CheckpointError(f"Cannot read {path.name}: {error.strerror}.") from error
-    folder = hub.converted_folder() / _folder_name(path, kind, config or tuple(sides))
-    if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
+    folder = _folder_of(path, kind, config or tuple(sides))
+    if _is_whole(folder):
         return folder
     config, weights = read_weights(path, config, kind, sides)
     hub.check_disk(f"Converting {path.name}", sum(value.nbytes for value in weights.values()), folder)
@@ -143,10 +152,14 @@ def converted(path: Path, kind: str, config: Config | None, sides: Sequence[int]
     return folder
 
 
-def _folder_name(path: Path, kind: str, config: Config | tuple[int, ...]) -> str:
+def _is_whole(folder: Path) -> bool:
+    return (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file()
+
+
+def _folder_of(path: Path, kind: str, config: Config | tuple[int, ...]) -> Path:
     there = path.resolve()
     facts = (str(there), there.stat().st_size, there.stat().st_mtime_ns, kind, config)
-    return f"{path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
+    return hub.converted_folder() / f"{path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 
 
 # What a pair needs
@@ -154,9 +167,11 @@ def _folder_name(path: Path, kind: str, config: Config | tuple[int, ...]) -> str
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes: still to be downloaded, of disk in all (downloads and their conversions), and of memory to decode."""
+    """Bytes: still to be downloaded, still to be written (downloads and conversions), of disk in all, and of memory to
+    decode."""
 
     download: int
+    still_to_write: int
     disk: int
     memory: int
 
@@ -169,16 +184,19 @@ def needs(name: str, precision: str = "float32", batch: int = 1) -> Needs:
     preset = preset_named(name)
     files = {source: part for part in PARTS for source in [getattr(preset, part)] if isinstance(source, HubFile)}
     size = 2 if precision != "float32" else 4
-    download = disk = memory = largest = 0
+    download = writing = disk = memory = largest = 0
     for source, part in files.items():
         config = config_of(source, PARTS[part])
         layout = var_layout(config) if PARTS[part] == "var" else vqvae_layout(config)
         kept = weight_bytes(layout)
-        download += 0 if hub.cached(source) else file_bytes(layout)
+        here = hub.cached(source)
+        absent = 0 if here else file_bytes(layout)
+        download += absent
+        writing += absent + (0 if here and _is_whole(_folder_of(here, PARTS[part], config)) else kept)
         disk += file_bytes(layout) + kept
         memory += kept if PARTS[part] == "vqvae" else kept * size // 4 + cache_bytes(config, batch, size)
         largest = max(largest, kept)
-    return Needs(download, disk, memory + largest)
+    return Needs(download, writing, disk, memory + largest)
 
 
 def cache_bytes(config: Config, batch: int, bytes_per_number: int) -> int:

@@ -27,11 +27,12 @@ CORE = {
     "__init__": LOADING,
     "command_line": EVERYTHING - {"training"},
     "training": MODELS | {"presets", "speculative", "checkpoints", "training"},
+    "fetch": EVERYTHING - {"training"} | {"fetch"},
     "measure": EVERYTHING - {"training"} | {"measure"},
     "evaluate": EVERYTHING | {"evaluate"},
     "bench": EVERYTHING | {"measure", "bench"},
 }
-COMMANDS = {"training", "evaluate", "bench"}  # these may print
+COMMANDS = {"training", "evaluate", "bench", "fetch"}  # these may print
 BESIDE = {"stage", "figures", "session", "frames", "narration", "exports"}
 # Part of the app → the parts that it may import, itself included.
 APP = {
