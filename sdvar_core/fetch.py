@@ -36,9 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         wanted = needs(options.pair)
         check_disk(f"{options.pair} with its conversion", wanted.still_to_write, converted_folder())
-        sys.stdout.write(
-            f"{options.pair}: {gigabytes(wanted.download)} to download, {gigabytes(wanted.disk)} in all.\n"
-        )
+        sizes = f"{gigabytes(wanted.download)} to download, {gigabytes(wanted.disk)} of disk in all"
+        sys.stdout.write(f"{options.pair}: {sizes}.\n")
         for folder in fetch_files(options.pair, tell):
             sys.stdout.write(f"{folder}\n")
     except SDVARError as error:
