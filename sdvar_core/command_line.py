@@ -32,6 +32,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--precision", default="auto", choices=["auto", *PRECISIONS])
+    parser.add_argument("--compile", action="store_true", help="torch.compile around attention; slow the first time")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: as torch finds them)")
 
 
@@ -48,7 +49,9 @@ def pair_of(options: argparse.Namespace, packed: bool | None = None) -> Pair:
     if options.threads:
         torch.set_num_threads(options.threads)
     parts = {part: getattr(options, f"{part}_dir") for part in ("draft", "target", "tokenizer")}
-    return load_pair(options.pair, options.device, options.precision, progress=tell, packed=packed, **parts)
+    return load_pair(
+        options.pair, options.device, options.precision, progress=tell, packed=packed, compiled=options.compile, **parts
+    )
 
 
 def tell(name: str, here: int, size: int) -> None:

@@ -44,6 +44,7 @@ def load_pair(
     *,
     progress: Progress | None = None,
     packed: bool | None = None,
+    compiled: bool = False,
     **parts: str | Path | None,
 ) -> Pair:
     """The pair of that name, ready to decode; official files are downloaded and converted the first time.
@@ -51,11 +52,12 @@ def load_pair(
     device, precision: see ``placement.choose``; "auto" takes what the machine has. progress: hears of downloads.
     draft, target, tokenizer: a folder of ours or an official file on this machine, instead of the pair's own part.
     packed: see PackedLinear; None packs official models in float32 on a CPU, and leaves embedded ones as their runs
-    were recorded. Raises CheckpointError if the name is unknown or a part is damaged, absent or does not fit, and
+    were recorded. compiled: let torch.compile fuse what stands around attention (slow the first time, not with packed
+    weights). Raises CheckpointError if the name is unknown or a part is damaged, absent or does not fit, and
     RequestError for a device or a precision that this machine lacks.
     """
     given = {part: Path(where) for part, where in parts.items() if where is not None}
-    return load_preset(replace(preset_named(name), **given), device, precision, progress, packed)
+    return load_preset(replace(preset_named(name), **given), device, precision, progress, packed, compiled)
 
 
 def load_preset(
@@ -64,6 +66,7 @@ def load_preset(
     precision: str = "auto",
     progress: Progress | None = None,
     packed: bool | None = None,
+    compiled: bool = False,
 ) -> Pair:
     """The pair that a preset describes; see ``load_pair``."""
     place = placement.choose(device, precision)
@@ -74,15 +77,17 @@ def load_preset(
     tokenizer = load_part(sources["tokenizer"], "vqvae", progress, target.config.sides)
     check_fit(draft, target, tokenizer, len(preset.class_names))
     for model, source in {draft: sources["draft"], target: sources["target"]}.items():
-        _place(model, place, packed if packed is not None else not _is_ours(source))
+        wanted = packed if packed is not None else not compiled and not _is_ours(source)
+        model.to(place.device).prepare(place.dtype, wanted and _can_pack(place))
+        if compiled:
+            model.compile_blocks()
     tokenizer.to(place.device)
     schedule, codes = tokenizer.config.schedule, tokenizer.config.codes
     return Pair(preset.name, draft, target, tokenizer, schedule, codes, preset.class_names, place.precision)
 
 
-def _place(model: VAR, place: Placement, packed: bool) -> None:
-    pack = packed and packing_available() and place.device == "cpu" and place.precision == "float32"
-    model.to(place.device).prepare(place.dtype, pack)
+def _can_pack(place: Placement) -> bool:
+    return packing_available() and place.device == "cpu" and place.precision == "float32"
 
 
 def _is_ours(source: Source) -> bool:

@@ -114,6 +114,18 @@ def test_reduced_precision_is_that_of_the_blocks_alone(dtype, changes):
     assert model.new_cache(1).keys[0].dtype == dtype
 
 
+def test_compiled_blocks_share_their_graphs_and_change_nothing():
+    """With the backend that runs graphs as they are: what is captured, not what a compiler makes of it."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    features = random_features(torch.float32)
+    with torch.inference_mode():
+        expected = all_logits(random_model(torch.float32, depth=4), features)
+        found = all_logits(random_model(torch.float32, depth=4).prepare().compile_blocks("eager"), features)
+    assert torch.equal(found, expected)
+    assert 2 <= torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 6
+
+
 @pytest.mark.parametrize("rule", ["coupled", "token", "greedy"])
 def test_whole_runs_in_reduced_precision(rule):
     pair = tiny_pair()

@@ -97,9 +97,18 @@ class Block(nn.Module):
         remember: Remember | None = None,
     ) -> torch.Tensor:
         """Tokens (batch, token, width) of consecutive scales, one block further; see ScaleAttention."""
-        gamma1, gamma2, scale1, scale2, shift1, shift2 = modulation.unbind(1)
-        normed = modulated_norm(tokens, scale1, shift1, self.epsilon).to(self.dtype)
-        tokens = tokens + gamma1[:, None] * self.attention(normed, lengths, remember)
+        attended = self.attention.attend(*self.before(tokens, modulation), lengths, remember)
+        return self.after(tokens, attended, modulation)
+
+    def before(self, tokens: torch.Tensor, modulation: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """All that comes before the cache: queries, keys and values."""
+        scale, shift = modulation[:, 2], modulation[:, 4]
+        return self.attention.project(modulated_norm(tokens, scale, shift, self.epsilon).to(self.dtype))
+
+    def after(self, tokens: torch.Tensor, attended: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
+        """All that comes after attention has seen (batch, heads, token, head_width): the tokens one block further."""
+        gamma1, gamma2, _, scale2, _, shift2 = modulation.unbind(1)
+        tokens = tokens + gamma1[:, None] * self.attention.join(attended)
         normed = modulated_norm(tokens, scale2, shift2, self.epsilon).to(self.dtype)
         hidden = F.gelu(self.expand(normed), approximate="tanh")
         return tokens + gamma2[:, None] * self.contract(hidden)
@@ -150,6 +159,16 @@ class VAR(nn.Module):
                 attention = block.attention
                 attention.query_key_value = PackedLinear(attention.query_key_value.weight, attention.bias)
             pack(self)
+        return self
+
+    def compile_blocks(self, backend: str = "inductor") -> "VAR":
+        """Have torch compile what stands before and after attention in each block, in place.
+
+        One graph serves all blocks and all numbers of tokens, so that a run does not compile anew at every scale.
+        """
+        for block in self.blocks:
+            block.before = torch.compile(block.before, dynamic=True, fullgraph=True, backend=backend)
+            block.after = torch.compile(block.after, dynamic=True, fullgraph=True, backend=backend)
         return self
 
     @property

@@ -59,7 +59,17 @@ class ScaleAttention(nn.Module):
         ``remember`` adds keys and values of earlier scales; without it the tokens start at the first scale.
         Each scale's queries look at the keys up to the scale's end, so that no mask is needed.
         """
-        queries, keys, values = self.project(tokens)
+        return self.join(self.attend(*self.project(tokens), lengths, remember))
+
+    def attend(
+        self,
+        queries: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        lengths: Sequence[int],
+        remember: Remember | None,
+    ) -> torch.Tensor:
+        """What the queries of each scale see; all (batch, heads, token, head_width)."""
         if remember is not None:
             keys, values = remember(keys, values)
             queries = queries.to(keys.dtype)
@@ -70,8 +80,11 @@ class ScaleAttention(nn.Module):
                 queries.split(tuple(lengths), dim=2), _prefixes(keys, lengths), _prefixes(values, lengths)
             )
         ]
-        joined = attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)  # (batch, heads, token, head_width)
-        return self.output(joined.transpose(1, 2).reshape(tokens.shape))
+        return attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)
+
+    def join(self, attended: torch.Tensor) -> torch.Tensor:
+        """The heads (batch, heads, token, head_width) put together and projected, (batch, token, width)."""
+        return self.output(attended.transpose(1, 2).flatten(2))
 
     def project(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values of the tokens, each (batch, heads, token, head_width)."""
