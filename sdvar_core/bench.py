@@ -26,6 +26,7 @@ from sdvar_core.measure.tables import (
     flip_table,
     memory_table,
     milliseconds,
+    rate_table,
     replay_table,
     verification_table,
 )
@@ -200,6 +201,9 @@ class Report:
         yield f"### Cost of one call by scale\n\nMedian of {repeats}, {self.conditions}.\n"
         yield cost_table(pair, *costs) + "\n"
         yield f"Picture decoder: {milliseconds(decoder)} ms.\n"
+        rows = request.batch * (2 if request.guidance > 0 else 1)
+        yield "### What bounds the target\n\nOperations and bytes of one call, and what is reached of both.\n"
+        yield rate_table(pair, rows, costs[1]) + "\n"
 
     def verification(self) -> Iterator[str]:
         """Merged against separate verification."""

@@ -9,6 +9,8 @@ import pytest
 import sdvar_core as sd
 from sdvar_core import bench
 from sdvar_core.measure import memory, precision, replay, tables, timing
+from sdvar_core.measure.work import Work, work
+from sdvar_core.models.var import VARConfig
 from sdvar_core.speculative.reader import Reader
 from tests.fakes import fake_pair, own_draft_pair, tick_clock
 from tests.tiny import save_tiny_models, tiny_pair
@@ -165,6 +167,18 @@ def test_arithmetic_flips_nothing_in_float32_and_little_in_bfloat16():
     assert rows[0].share == rows[0].largest_change == 0.0
     assert rows[1].share == 0.0
     assert all(0.0 <= row.share < 0.1 < 1e6 * row.largest_change for row in rows[2:])
+
+
+def test_work_is_counted_from_the_configuration():
+    config = VARConfig(depth=3, width=8, heads=2, classes=10, codes=5, latent_channels=3, sides=(1, 2))
+    matrices, head = 3 * (4 * 64 + 2 * 8 * 32), 8 * 5
+    first, second = work(config, 0, 1, 2, 4), work(config, 1, 1, 2, 4)
+    assert first.operations == 2 * (2 * (matrices + head) + 4 * 3 * 8)
+    assert first.bytes == 4 * (matrices + head)
+    assert second.operations == 2 * (2 * 4 * (matrices + head) + 4 * 3 * 8 * 4 * 5)
+    assert second.bytes == first.bytes + 2 * 3 * 2 * 8 * 4
+    assert work(config, 0, 2, 2, 4).operations == first.operations + second.operations
+    assert Work(2 * 10**12, 10**9).rates(2.0) == (1.0, 0.5)
 
 
 def test_everything_measured_is_written_as_json(tmp_path, capsys):

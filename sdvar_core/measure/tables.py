@@ -6,6 +6,7 @@ from sdvar_core.measure.memory import Memory
 from sdvar_core.measure.precision import Flips
 from sdvar_core.measure.replay import Replay
 from sdvar_core.measure.timing import Verification
+from sdvar_core.measure.work import work
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.tables import table
 
@@ -24,6 +25,18 @@ def cost_table(pair: Pair, draft: Sequence[float], target: Sequence[float]) -> s
     ]
     whole = [milliseconds(sum(draft)), milliseconds(sum(target)), f"{sum(target) / sum(draft):.1f}"]
     return table(["scale", "draft, ms", "target, ms", "target / draft"], [*rows, ["whole picture", *whole]])
+
+
+def rate_table(pair: Pair, rows: int, target: Sequence[float]) -> str:
+    """What the target reaches at each scale: whichever is near the device's limit bounds it; if none, the launching."""
+    size = 4 if pair.precision == "float32" else 2
+    lines = []
+    for scale, seconds in enumerate(target):
+        done = work(pair.target.config, scale, 1, rows, size)
+        operations, read = done.rates(seconds)
+        sizes = [f"{done.operations / 1e9:.1f}", f"{done.bytes / 1e6:.0f}"]
+        lines.append([scale + 1, *sizes, f"{operations:.3f}", f"{read:.1f}"])
+    return table(["scale", "GFLOP", "MB read", "TFLOP/s", "GB/s"], lines)
 
 
 def verification_table(entries: Sequence[Verification], gammas: Sequence[int]) -> str:
