@@ -7,7 +7,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 import sdvar_core as sd
 from sdvar_core import fetch, pairs
@@ -109,6 +109,27 @@ def test_without_cache_and_network_one_sentence(fake_hub, monkeypatch, error):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
     with pytest.raises(sd.CheckpointError, match=r"var_d30\.pth of FoundationVision/var is not in the cache and the"):
         sd.load_pair("var-d16-d30")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError("disk gone"), r"could not be downloaded: disk gone\. Ask again: it goes on where it stopped"),
+        (RuntimeError("peer closed\nconnection"), r"could not be downloaded: peer closed\. Ask again"),
+        (EntryNotFoundError("404: no such file"), r"The hub refuses var_d16\.pth of FoundationVision/var: 404"),
+        (RuntimeError(), r"could not be downloaded: RuntimeError\. Ask again"),
+    ],
+)
+def test_whatever_happens_to_a_download_is_one_sentence(fake_hub, monkeypatch, error, sentence):
+    def broken(*arguments, dry_run=False, **settings):
+        if dry_run:
+            return namedtuple("Info", ["file_size"])(None)
+        raise error
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", broken)
+    with pytest.raises(sd.CheckpointError, match=sentence) as caught:
+        hub.fetch(FILE)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_small_disk_is_refused_before_the_first_byte(fake_hub, monkeypatch):

@@ -12,6 +12,7 @@ from pathlib import Path
 import huggingface_hub
 from huggingface_hub import constants
 from huggingface_hub.errors import (
+    EntryNotFoundError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
@@ -92,10 +93,18 @@ def _asked(file: HubFile, ask: Callable):
         raise CheckpointError(
             f"{where} is not in the cache and the hub cannot be reached: connect once, or give the path of a copy."
         ) from error
-    except (RepositoryNotFoundError, HfHubHTTPError) as error:
-        raise CheckpointError(f"The hub refuses {where}: {str(error).splitlines()[0]}") from error
-    except OSError as error:
-        raise CheckpointError(f"{where} could not be downloaded: {error.strerror or error}.") from error
+    except (EntryNotFoundError, RepositoryNotFoundError, HfHubHTTPError) as error:
+        raise CheckpointError(f"The hub refuses {where}: {_first_line(error)}") from error
+    except Exception as error:  # whatever the network's library raises in the middle of a transfer
+        raise CheckpointError(
+            f"{where} could not be downloaded: {_first_line(error)} Ask again: it goes on where it stopped."
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of an error, as a sentence."""
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return line.rstrip(".") + "."
 
 
 def _bar_telling(file: HubFile, progress: Progress | None) -> type[tqdm]:
