@@ -15,7 +15,20 @@ import numpy as np
 from PIL import Image
 
 from app.narration import comparison, sentence
-from sdvar_core import RULES, Bonus, Drafted, Event, Judged, Request, RoundEnd, Schedule, TargetCall, Trace
+from sdvar_core import (
+    RULES,
+    Bonus,
+    Carried,
+    Drafted,
+    Event,
+    Judged,
+    Request,
+    RoundEnd,
+    Schedule,
+    TargetCall,
+    Trace,
+    Unverified,
+)
 
 VERSION = 1
 PICTURE_QUALITY = 90
@@ -48,8 +61,11 @@ class Counters(TypedDict):
     kept: int
     judged: int
     corrected: int
+    tolerated: int
     drafted: int
+    carried: int
     bonus: int
+    unverified: int
     draft_ms: float
     target_ms: float
     decoder_ms: float
@@ -59,7 +75,7 @@ class Frame(TypedDict):
     """One event. ``index`` counts events from 0; the other keys depend on ``kind`` as in ``sdvar_core.trace``."""
 
     index: int
-    kind: Literal["drafted", "target_call", "judged", "bonus", "round_end"]
+    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end"]
     round: int
     sentence: str
     counters: Counters
@@ -110,7 +126,7 @@ def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request
         codes=codes,
         label=label,
         settings=asdict(request),
-        exact=bool(rule and rule.exact),
+        exact=rule is not None and rule.exact_with(dict(request.options)),
         baseline_calls=len(schedule),
     )
 
@@ -140,8 +156,11 @@ def counters(trace: Trace, decoder_seconds: float) -> Counters:
         kept=trace.kept,
         judged=trace.judged,
         corrected=trace.corrected,
+        tolerated=trace.tolerated,
         drafted=trace.drafted,
+        carried=trace.carried,
         bonus=trace.bonus,
+        unverified=trace.unverified,
         draft_ms=1000.0 * trace.draft_seconds,
         target_ms=1000.0 * trace.target_seconds,
         decoder_ms=1000.0 * decoder_seconds,
@@ -185,10 +204,14 @@ def _details(event: Event) -> dict:
             return {
                 "kind": "target_call",
                 "number": event.number,
+                "read_from": event.read_from,
                 "start": event.start,
                 "stop": event.stop,
                 "milliseconds": 1000.0 * event.seconds,
             }
+        case Carried() | Unverified():
+            kind = "carried" if isinstance(event, Carried) else "unverified"
+            return {"kind": kind, "scale": event.scale, "tokens": _tokens(event.tokens)}
         case Judged():
             return _judged(event)
         case Bonus():

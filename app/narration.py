@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from sdvar_core import Bonus, Drafted, Event, Judged, RoundEnd, Schedule, TargetCall, Trace
+from sdvar_core import Bonus, Carried, Drafted, Event, Judged, RoundEnd, Schedule, TargetCall, Trace, Unverified
+
+PROPOSED = Drafted | Carried
 
 
 def sentence(events: Sequence[Event], schedule: Schedule) -> str:
@@ -11,6 +13,10 @@ def sentence(events: Sequence[Event], schedule: Schedule) -> str:
     this_round = [earlier for earlier in events if earlier.round == event.round]
     if isinstance(event, Drafted):
         return _drafted(event, schedule)
+    if isinstance(event, Carried):
+        return f"Scale {event.scale + 1}: the target's answer of the last call is proposed, without a draft forward."
+    if isinstance(event, Unverified):
+        return f"Scale {event.scale + 1} stands as the draft guessed it: no target call checks it."
     if isinstance(event, TargetCall):
         return _target_call(event)
     if isinstance(event, Judged):
@@ -52,6 +58,9 @@ def _drafted(event: Drafted, schedule: Schedule) -> str:
 
 def _target_call(event: TargetCall) -> str:
     last = event.stop - 1
+    if event.read_from < event.start:
+        anew = scales(event.read_from, event.start - 1)
+        return f"Call {event.number} reads {anew} anew and answers for {scales(event.start, last)}."
     if last == event.start:
         return f"Call {event.number} reads {scales(last, last)}: the target draws it alone."
     checked, free = scales(event.start, last - 1), scales(last, last)
@@ -64,19 +73,21 @@ def _judged(event: Judged, this_round: Sequence[Event]) -> str:
     name = f"Scale {event.scale + 1}"
     if kept == total:
         return f"{name} keeps its only token." if total == 1 else f"{name} keeps all of its {total} tokens."
-    missed = total - kept
-    redrawn = f"{count(missed, 'token')} {'is' if missed == 1 else 'are'} corrected"
-    told = f"{name} loses its only token: it is corrected" if total == 1 else (
-        f"{name} keeps {kept} of its {total} tokens; {redrawn}")  # fmt: skip
-    later = [one.scale for one in this_round if isinstance(one, Drafted) and one.scale > event.scale]
-    if bool(event.passed.all()) or not later:
+    changed = int((event.tokens != event.drafted).sum())
+    told = f"{name} keeps {kept} of its {total} tokens; {changed} {'is' if changed == 1 else 'are'} corrected"
+    if total == 1 and changed:
+        told = f"{name} loses its only token: it is corrected"
+    if bool(event.passed.all()):
+        return f"{told}, and it passes all the same."
+    later = [one.scale for one in this_round if isinstance(one, PROPOSED) and one.scale > event.scale]
+    if not later:
         return f"{told}."
     return f"{told}, so {scales(later[0], later[-1])} {'is' if len(later) == 1 else 'are'} thrown away."
 
 
 def _bonus(event: Bonus, this_round: Sequence[Event]) -> str:
     own = scales(event.scale, event.scale)
-    if not any(isinstance(one, Drafted) for one in this_round):
+    if not any(isinstance(one, PROPOSED) for one in this_round):
         return f"The target draws {own} itself: {count(event.tokens.size, 'token')}."
     return f"Every guess passed, so the same call also gives {own} for free."
 

@@ -13,23 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
-import numpy as np
-
-from app.frames import Baseline, Frame, Header, baseline, frame, header
-from sdvar_core import (
-    Bonus,
-    Drafted,
-    Event,
-    Judged,
-    Pair,
-    Request,
-    RoundEnd,
-    SDVARError,
-    Trace,
-    decode,
-    generate,
-    trace_of,
-)
+from app.frames import baseline
+from app.run import Run
+from sdvar_core import Pair, Request, SDVARError, Trace, decode, trace_of
 
 MOST_RUNS = 64
 MOST_BASELINES = 64
@@ -62,53 +48,6 @@ def new_visit() -> Visit:
     return Visit(secrets.token_urlsafe(16))
 
 
-class Run:
-    """A live run: its generator, the events and frames so far, and the picture they make."""
-
-    def __init__(self, name: str, pair: Pair, request: Request) -> None:
-        self.name, self.pair, self.request = name, pair, request
-        self.events: list[Event] = []
-        self.frames: list[Frame] = []
-        self.baseline: Baseline | None = None
-        self.stopped = self.forgotten = False
-        self._source = decode(pair, request)
-        self._tokens: list[np.ndarray] = []
-        self._decoder_seconds = 0.0
-
-    @property
-    def header(self) -> Header:
-        """What stays the same through the run."""
-        pair, request = self.pair, self.request
-        label = pair.class_names[pair.class_index(request.labels[0])]
-        return header(self.name, pair.name, pair.schedule, pair.codes, request, label)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every scale is final."""
-        last = self.events[-1] if self.events else None
-        return isinstance(last, RoundEnd) and last.committed == len(self.pair.schedule)
-
-    def advance(self) -> None:
-        """One event more, and its frame."""
-        event = next(self._source)
-        self.events.append(event)
-        picture = self._picture(event) if isinstance(event, Drafted | Judged | Bonus) else None
-        pair = self.pair
-        trace = Trace(pair.name, self.request, pair.schedule, pair.codes, tuple(self.events))
-        self.frames.append(frame(trace, picture, self._decoder_seconds))
-
-    def trace(self) -> Trace:
-        """The whole trace, with its picture."""
-        return trace_of(self.pair, self.request, self.events)
-
-    def _picture(self, event: Drafted | Judged | Bonus) -> np.ndarray:
-        self._tokens = [*self._tokens[: event.scale], event.tokens]
-        began = time.perf_counter()
-        picture = self.pair.render(self._tokens)[0]
-        self._decoder_seconds += time.perf_counter() - began
-        return picture
-
-
 class Visits:
     """Every visitor's run on one pair of models; at most ``most_runs`` of them, the oldest makes room.
 
@@ -121,7 +60,7 @@ class Visits:
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._baselines: OrderedDict[Request, Trace] = OrderedDict()
         self._lock = threading.RLock()
-        self._sequence = count(1)
+        self._sequence = count(time.time_ns() // 1_000_000)  # grows across restarts too
 
     @property
     def pair(self) -> Pair:
@@ -133,8 +72,9 @@ class Visits:
     def warm_up(self) -> None:
         """Make one run for nobody, so that the first visitor does not wait for what is slow only once."""
         visit = new_visit()
-        for _ in self.generate(visit, {"gamma": 3}):
-            pass
+        for _, after in self.generate(visit, {"gamma": 3}):
+            visit = after
+        list(self.compare(visit))
         self.forget(visit)
 
     def generate(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
@@ -155,9 +95,21 @@ class Visits:
 
     def forward(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """One event more of the run that is shown, whatever the controls say by now."""
-        if visit.request is not None:
-            run, visit = self._run(visit, visit.request, again=False)
-            yield from self._step(run, visit)
+        if visit.request is None:
+            yield self.payload(visit, notice="There is no run to go on with: press Generate or Step."), visit
+            return
+        run, visit = self._run(visit, visit.request, again=False)
+        yield from self._step(run, visit)
+
+    def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+        """After the end of a run: how it compares with the target alone, if that is cheap to know."""
+        run = self._runs.get(visit.handle)
+        if run is None or not run.finished or run.baseline is not None or run.target_seconds > CHEAP:
+            return
+        alone = self._alone(run)
+        if alone is not None and not run.forgotten:
+            run.baseline = baseline(run.trace(), alone)
+            yield self.payload(visit, run, visit.count), visit
 
     def stop(self, visit: Visit) -> None:
         """Let a streaming run end after the event it is making; what there is stays."""
@@ -199,8 +151,9 @@ class Visits:
         notice: str | None = None,
     ) -> Payload:
         """The value of the stage. It repeats the header, and says how many frames there are, so that a page that
-        missed values can ask for what it lacks; ``sequence`` makes every value a new one. busy: more is on its way.
-        stream: it comes from Generate, so that the page runs after it. keep: only the notice is new."""
+        missed values can ask for what it lacks; ``sequence`` grows, so that every value is a new one and a late one
+        is known. busy: more is on its way. stream: it comes from Generate, so that the page runs after it. keep: only
+        the notice is new."""
         shown = {"sequence": next(self._sequence), "busy": busy, "stream": stream, "notice": notice}
         return shown | {
             "keep": run is None and notice is not None,
@@ -253,28 +206,29 @@ class Visits:
             return
         run.advance()
         yield from self._rest(run, visit, stream=False)
+        yield from self.compare(replace(visit, count=len(run.frames)))
 
     def _rest(self, run: Run, visit: Visit, stream: bool) -> Iterator[tuple[Payload, Visit]]:
-        """What was not sent yet, and after the end of a run the comparison with the target alone."""
-        if run.forgotten:
-            return
-        payload, visit = self._sent(run, visit, busy=False, stream=stream)
-        yield payload, visit
-        if run.finished and run.baseline is None and run.frames[-1]["counters"]["target_ms"] < 1000.0 * CHEAP:
-            run.baseline = baseline(run.trace(), self._alone(run.request))
-            if not run.forgotten:
-                yield self.payload(visit, run, visit.count), visit
+        """What was not sent yet."""
+        if not run.forgotten:
+            yield self._sent(run, visit, busy=False, stream=stream)
 
     def _sent(self, run: Run, visit: Visit, busy: bool, stream: bool) -> tuple[Payload, Visit]:
         payload = self.payload(visit, run, visit.count, busy=busy, stream=stream)
         return payload, replace(visit, count=payload["count"])
 
-    def _alone(self, request: Request) -> Trace:
-        request = replace(request, gamma=0, draft_length="fixed")
+    def _alone(self, run: Run) -> Trace | None:
+        """The target-only run of the same luck; None if the visitor stopped or left meanwhile."""
+        request = replace(run.request, gamma=0, draft_length="fixed", options=(), carry_over=False, phases=())
         with self._lock:
             trace = self._baselines.get(request)
         if trace is None:
-            trace = generate(self.pair, request)
+            events = []
+            for event in decode(self.pair, request):
+                events.append(event)
+                if run.stopped:
+                    return None
+            trace = trace_of(self.pair, request, events)
             with self._lock:
                 self._baselines[request] = trace
                 while len(self._baselines) > MOST_BASELINES:

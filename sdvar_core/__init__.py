@@ -6,23 +6,45 @@ from sdvar_core.phases import Phase
 from sdvar_core.presets import PAIRS
 from sdvar_core.request import Request
 from sdvar_core.scales import Schedule
+from sdvar_core.speculative.costs import Costs
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
+from sdvar_core.speculative.faults import FAULTS, Fault
+from sdvar_core.speculative.fidelity import Fidelity, fidelity
+from sdvar_core.speculative.invariants import INVARIANTS
 from sdvar_core.speculative.next_scale import decode, generate, trace_of
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import RULES, Rule
-from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
+from sdvar_core.speculative.watch import Invariant
+from sdvar_core.trace import (
+    Bonus,
+    Carried,
+    Drafted,
+    Event,
+    Judged,
+    RoundEnd,
+    TargetCall,
+    Trace,
+    Unverified,
+    Violation,
+)
 
 __all__ = [
     "DRAFT_LENGTHS",
+    "FAULTS",
+    "INVARIANTS",
     "PAIRS",
     "RULES",
     "Bonus",
     "Carried",
     "CheckpointError",
     "ConfigurationError",
+    "Costs",
     "DraftLength",
     "Drafted",
     "Event",
+    "Fault",
+    "Fidelity",
+    "Invariant",
     "Judged",
     "Needs",
     "Pair",
@@ -38,8 +60,10 @@ __all__ = [
     "Trace",
     "TraceError",
     "Unverified",
+    "Violation",
     "check_memory",
     "decode",
+    "fidelity",
     "generate",
     "load_pair",
     "needs",

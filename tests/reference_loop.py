@@ -103,7 +103,8 @@ def random_vqvae(config: VQVAEConfig) -> VQVAE:
 
 
 def ours(pair: Pair, request: Request) -> list[np.ndarray]:
-    return Trace(pair.name, request, pair.schedule, pair.codes, tuple(decode(pair, request, time.perf_counter))).tokens
+    events = tuple(decode(pair, request, time.perf_counter, watch="none"))
+    return Trace(pair.name, request, pair.schedule, pair.codes, events).tokens
 
 
 def compare(depth: int, pictures: int, batch: int, device: str, precision: str) -> str:

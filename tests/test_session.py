@@ -45,6 +45,8 @@ def without_time(frames):
 
 def test_generate_sends_the_whole_run_and_then_the_comparison(visits):
     values = list(visits.generate(new_visit(), SETTINGS))
+    assert all(payload["baseline"] is None for payload, _ in values), "the picture does not wait for the comparison"
+    values.extend(visits.compare(values[-1][1]))
     frames, visit = gathered(values)
     trace = generate(fake_pair(), Request(**SETTINGS))
     assert len(frames) == len(trace.events)
@@ -55,7 +57,6 @@ def test_generate_sends_the_whole_run_and_then_the_comparison(visits):
     assert first["count"] == 1, "the first event is sent at once"
     assert not last["busy"]
     assert last["finished"]
-    assert values[-2][0]["baseline"] is None, "the picture does not wait for the comparison"
     assert last["baseline"]["equal"]
     assert len({payload["sequence"] for payload, _ in values}) == len(values)
 

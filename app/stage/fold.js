@@ -8,9 +8,11 @@ export const KEPT = 2;
 export const CORRECTED = 3;
 export const BONUS = 4;
 export const THROWN = 5;
+export const TOLERATED = 6; // not kept by the test, but it stands
+export const UNVERIFIED = 7;
 
 const EMPTY_SCALE = {
-  status: "empty", picture: null, tokens: null, drafted: null, verdicts: null, kept: 0,
+  status: "empty", picture: null, carried: false, tokens: null, drafted: null, verdicts: null, kept: 0,
   p: null, q: null, standing: null, tv: null, entropy: null, luck: null,
 };
 
@@ -57,17 +59,36 @@ const FOLDS = {
     addBar(state, frame, "draft", frame.scale, frame.scale + 1);
   },
 
+  // The target's own stale answer is proposed: no forward.
+  carried(state, frame) {
+    state.scales[frame.scale] = {
+      ...EMPTY_SCALE, status: "pending", carried: true, picture: frame.index, tokens: frame.tokens,
+      drafted: frame.tokens, verdicts: new Uint8Array(frame.tokens.length).fill(PENDING),
+    };
+    state.guessPicture = frame.index;
+  },
+
+  unverified(state, frame) {
+    const verdicts = new Uint8Array(frame.tokens.length).fill(UNVERIFIED);
+    state.scales[frame.scale] = { ...state.scales[frame.scale], status: "unverified", picture: frame.index, verdicts };
+    state.committedPicture = frame.index;
+  },
+
   target_call(state, frame) {
     state.call = frame.number;
-    state.reading = { model: "target", start: frame.start, stop: frame.stop };
-    state.targetCache = { held: frame.stop, read: [frame.start, frame.stop], catchUp: null, dropped: null };
+    state.reading = { model: "target", start: frame.read_from, stop: frame.stop };
+    state.targetCache = {
+      held: frame.stop, read: [frame.read_from, frame.stop],
+      catchUp: frame.read_from < frame.start ? [frame.read_from, frame.start] : null, dropped: null,
+    };
     addBar(state, frame, "target", frame.start, frame.stop);
   },
 
   judged(state, frame) {
-    const verdicts = Uint8Array.from(frame.kept, (kept) => (kept ? KEPT : CORRECTED));
+    const verdicts = Uint8Array.from(frame.kept, (kept, i) =>
+      frame.tokens[i] !== frame.drafted[i] ? CORRECTED : kept ? KEPT : TOLERATED);
     state.scales[frame.scale] = {
-      status: "judged", picture: frame.index, tokens: frame.tokens, drafted: frame.drafted, verdicts,
+      status: "judged", carried: state.scales[frame.scale].carried, picture: frame.index, tokens: frame.tokens, drafted: frame.drafted, verdicts,
       kept: frame.kept.reduce((sum, kept) => sum + kept, 0), p: frame.target_probability,
       q: frame.draft_probability, standing: frame.standing_probability, tv: frame.total_variation,
       entropy: frame.entropy, luck: frame.luck,

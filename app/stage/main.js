@@ -151,7 +151,7 @@ function seekRejection(direction) {
 wireTransport(element, actions);
 part("help-close").addEventListener("click", () => part("help").close());
 
-function choices(name, attribute, take) {
+function choices(attribute, take) {
   const buttons = element.querySelectorAll("[" + attribute + "]");
   buttons.forEach((button) => button.addEventListener("click", () => {
     take(button.getAttribute(attribute));
@@ -159,8 +159,8 @@ function choices(name, attribute, take) {
     redraw();
   }));
 }
-choices("heat", "data-heat", (name) => { if (HEATS[name]) settings.heat = name; });
-choices("picture", "data-picture", (name) => { settings.picture = name; });
+choices("data-heat", (name) => { if (HEATS[name]) settings.heat = name; });
+choices("data-picture", (name) => { settings.picture = name; });
 
 // Pointing at a canvas: find(place, surface) says which token is there.
 function pointing(name, find) {

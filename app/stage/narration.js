@@ -3,7 +3,7 @@
 import { HEATS, topOf } from "./heat.js";
 import { number, write } from "./readout.js";
 
-const MARKS = { drafted: "pending", target_call: "call", bonus: "bonus", round_end: "end" };
+const MARKS = { drafted: "pending", carried: "pending", unverified: "pending", target_call: "call", bonus: "bonus", round_end: "end" };
 
 export function showNarration(part, view) {
   const { store, state, clock } = view;
@@ -27,9 +27,10 @@ function mark({ store, state }) {
   return MARKS[state.kind];
 }
 
-function showLegend(part, { settings, store }) {
+function showLegend(part, { settings, store, state }) {
   const heat = HEATS[settings.heat];
   part("legend-verdict").hidden = settings.heat !== "verdict";
+  part("legend-tolerated").hidden = !state.counters || !state.counters.tolerated;
   part("legend-ramp").hidden = settings.heat === "verdict";
   write(part("legend-said"), heat.said || "");
   part("legend-scale").hidden = settings.heat === "code" || settings.heat === "verdict";

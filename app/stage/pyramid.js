@@ -1,6 +1,6 @@
 // The pyramid: a card for each scale, with the picture after that scale and its tokens as a map.
 
-import { CORRECTED, BONUS, NONE } from "./fold.js";
+import { BONUS, CORRECTED, NONE } from "./fold.js";
 import { cellColour } from "./heat.js";
 import { hatch, roundedBox } from "./surface.js";
 import { font } from "./theme.js";
@@ -82,6 +82,7 @@ function status(record, side, theme) {
   const say = (text, short, colour, strong) => ({ text, short, colour, strong });
   if (record.status === "pending") return say("guessed", "guess", theme.pendingText, theme.pending);
   if (record.status === "bonus") return say("bonus", "bonus", theme.bonusText, theme.bonus);
+  if (record.status === "unverified") return say("unverified", "unverified", theme.pendingText, theme.pending);
   if (record.status === "thrown") return say("thrown away", "thrown", theme.muted, theme.thrown);
   if (record.status === "judged") {
     const whole = record.kept === total;

@@ -1,6 +1,6 @@
 // The token that is pointed at or chosen: the numbers of its frame, and its verdict in one sentence.
 
-import { BONUS, CORRECTED, KEPT, NONE, PENDING } from "./fold.js";
+import { BONUS, CORRECTED, KEPT, NONE, PENDING, TOLERATED, UNVERIFIED } from "./fold.js";
 
 // What there is to say about a token: title, rows, numbers and a sentence. Null where its scale is empty.
 export function tokenFacts(state, header, { scale, index }) {
@@ -13,52 +13,66 @@ export function tokenFacts(state, header, { scale, index }) {
   const facts = { title, verdict, drafted: at(record.drafted), standing: at(record.tokens), p: at(record.p),
     q: at(record.q), standingP: at(record.standing), tv: at(record.tv), entropy: at(record.entropy),
     luck: at(record.luck) };
-  return { ...facts, codes: codeRows(facts), numbers: numberRows(facts, record.status),
-    sentence: sentenceOf(facts, header.settings.rule) };
+  return { ...facts, codes: codeRows(facts, record.carried), numbers: numberRows(facts),
+    sentence: sentenceOf(facts, header.settings.rule, record.carried) };
 }
 
-function codeRows({ verdict, drafted, standing, p, q, standingP }) {
+function codeRows({ verdict, drafted, standing, p, q, standingP }, carried) {
+  const guessed = carried ? "carried over" : "guessed";
   if (verdict === BONUS) return [{ code: standing, role: "drawn", p: standingP }];
-  if (verdict === KEPT) return [{ code: drafted, role: "guessed, stands", p, q }];
+  if (verdict === KEPT || verdict === TOLERATED) return [{ code: drafted, role: guessed + ", stands", p, q }];
   if (verdict === CORRECTED) {
-    return [{ code: drafted, role: "guessed", p, q, gone: true }, { code: standing, role: "stands", p: standingP }];
+    return [{ code: drafted, role: guessed, p, q, gone: true }, { code: standing, role: "stands", p: standingP }];
   }
-  return [{ code: drafted, role: "guessed", q }];
+  return [{ code: drafted, role: verdict === UNVERIFIED ? guessed + ", stands" : guessed, q }];
 }
 
-function numberRows({ verdict, p, q, tv, entropy, luck }, status) {
-  const judged = verdict === KEPT || verdict === CORRECTED;
+const JUDGED = [KEPT, CORRECTED, TOLERATED];
+
+function numberRows({ verdict, p, q, tv, entropy, luck }) {
+  const judged = JUDGED.includes(verdict);
   return [
     ["ratio p/q", judged ? number(p / q) : "–"],
-    ["luck u", luck === undefined || Number.isNaN(luck) ? "–" : number(luck)],
+    ["luck u", number(luck)],
     ["TV(p, q)", judged ? number(tv) : "–"],
-    [status === "pending" || status === "thrown" ? "entropy of q" : "entropy of p", number(entropy) + " nats"],
+    [judged || verdict === BONUS ? "entropy of p" : "entropy of q", Number.isFinite(entropy) ? number(entropy) + " nats" : "–"],
   ];
 }
 
-function sentenceOf(facts, rule) {
-  const { verdict, drafted, standing, p, q, standingP, luck } = facts;
-  if (verdict === PENDING) return "The draft drew code " + drafted + " (q " + number(q) + "). It is not judged yet.";
+function sentenceOf(facts, rule, carried) {
+  const { verdict, drafted, standing, q, standingP } = facts;
+  const guess = carried ? "The target's answer of the last call was code " + drafted
+    : "The draft drew code " + drafted + " (q " + number(q) + ")";
+  if (verdict === PENDING) return guess + ". It is not judged yet.";
   if (verdict === BONUS) return "The target drew code " + standing + " itself (p " + number(standingP) + ").";
-  if (verdict !== KEPT && verdict !== CORRECTED) {
-    return "The draft drew code " + drafted + ". A coarser scale was corrected, so this guess is thrown away.";
-  }
-  const kept = verdict === KEPT;
-  if (rule === "coupled") {
-    return kept ? "With the same luck draft and target both draw code " + drafted + ". It is kept."
-      : "With the same luck the draft drew code " + drafted + " (q " + number(q) + ") and the target code " + standing
-        + " (p " + number(standingP) + "). The target's stands.";
-  }
-  if (rule === "greedy") {
-    return kept ? "Code " + drafted + " is the target's likeliest too. It is kept."
+  if (verdict === UNVERIFIED) return guess + ". It stands without a check.";
+  if (!JUDGED.includes(verdict)) return guess + ". A coarser scale was corrected, so this guess is thrown away.";
+  if (verdict === TOLERATED) return guess + ". The test did not keep it, but its scale passed: it stands.";
+  return VERDICTS[rule] ? VERDICTS[rule](facts, guess) : plainVerdict(facts, guess);
+}
+
+// What each rule says of a token that it kept or corrected. Rules not named here get the plain words.
+const VERDICTS = {
+  coupled({ verdict, drafted, standing, standingP }, guess) {
+    if (verdict === KEPT) return "With the same luck draft and target both draw code " + drafted + ". It is kept.";
+    return guess + "; with the same luck the target draws code " + standing + " (p " + number(standingP)
+      + "). The target's stands.";
+  },
+  greedy({ verdict, drafted, standing }) {
+    return verdict === KEPT ? "Code " + drafted + " is the target's likeliest too. It is kept."
       : "The draft's likeliest code is " + drafted + ", the target's is " + standing + ". The target's stands.";
-  }
-  if (luck !== undefined && !Number.isNaN(luck)) {
+  },
+  token({ verdict, drafted, standing, p, q, luck }) {
+    const kept = verdict === KEPT;
     const test = "u " + number(luck) + (kept ? " is below " : " is not below ") + "p/q " + number(p / q);
     return kept ? "Code " + drafted + " is kept: " + test + "."
       : "Code " + drafted + " goes: " + test + ". Code " + standing + " is redrawn from where p exceeds q.";
-  }
-  return kept ? "Code " + drafted + " is kept." : "Code " + standing + " stands in place of " + drafted + ".";
+  },
+};
+VERDICTS.budget = VERDICTS.token;
+
+function plainVerdict({ verdict, drafted, standing }, guess) {
+  return verdict === KEPT ? guess + ". It is kept." : guess + ". Code " + standing + " stands in its place.";
 }
 
 // Three digits that matter, without exponents for what people meet.
@@ -73,7 +87,7 @@ export function number(value) {
     : value.toFixed(3);
 }
 
-const VERDICT_CLASS = { [KEPT]: "kept", [CORRECTED]: "corrected", [BONUS]: "bonus" };
+const VERDICT_CLASS = { [KEPT]: "kept", [TOLERATED]: "kept", [CORRECTED]: "corrected", [BONUS]: "bonus" };
 
 // Write the facts into the card. `part(name)` finds its elements.
 export function showReadout(part, view) {

@@ -39,11 +39,11 @@ export function drawScrubber(context, width, height, { store, clock, theme }) {
 }
 
 function tick(frame, index, store, theme) {
-  if (frame.kind === "drafted") return { colour: theme.pending, tall: 0.34 };
+  if (frame.kind === "drafted" || frame.kind === "carried") return { colour: theme.pending, tall: 0.34 };
   if (frame.kind === "target_call") return { colour: theme.ink, tall: 0.78 };
   if (frame.kind === "bonus") return { colour: theme.bonus, tall: 0.56 };
   if (frame.kind === "judged") {
     return { colour: store.isRejection(index) ? theme.corrected : theme.kept, tall: 0.56 };
   }
-  return { colour: theme.faint, tall: 0.2 };
+  return { colour: theme.faint, tall: frame.kind === "unverified" ? 0.56 : 0.2 };
 }

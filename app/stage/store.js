@@ -10,6 +10,7 @@ export class Store {
     this.idle = idle;
     this.ask = ask;
     this.changed = changed;
+    this.sequence = 0; // of the newest value
     this.begin(idle);
   }
 
@@ -33,8 +34,10 @@ export class Store {
     return index < 0 ? this.empty : this.states[index];
   }
 
-  // Take in a value of the component; returns whether it began another run.
+  // Take in a value of the component. A value may come late, after a newer one: then it changes nothing.
   async receive(payload) {
+    if (payload.sequence < this.sequence) return;
+    this.sequence = payload.sequence;
     this.notice = payload.notice;
     if (payload.keep) {
       this.changed();
@@ -52,6 +55,7 @@ export class Store {
     await this.fill(header.run, payload.first);
     if (header.run !== this.header.run) return; // another run began while we asked
     payload.frames.forEach((frame) => this.add(frame));
+    if (payload.sequence < this.sequence) return; // so did a newer value, which has the last word
     this.finished = payload.finished;
     this.baseline = payload.baseline;
     this.changed();
@@ -59,7 +63,7 @@ export class Store {
 
   async fill(run, stop) {
     while (this.header.run === run && this.count < stop) {
-      const answer = await this.ask(run, this.count, stop);
+      const answer = await this.ask(run, this.count, stop).catch(() => ({ notice: "The server does not answer." }));
       if (!answer.frames || !answer.frames.length) {
         this.notice = answer.notice || "Some frames of this run are gone: press Generate again.";
         return;

@@ -1,6 +1,6 @@
 // Colours and letters of the canvases, read from the style sheet, so that light and dark are decided in one place.
 
-import { BONUS, CORRECTED, KEPT, PENDING, THROWN } from "./fold.js";
+import { BONUS, CORRECTED, KEPT, PENDING, THROWN, TOLERATED, UNVERIFIED } from "./fold.js";
 
 const NAMES = [
   "ink", "muted", "faint", "line", "card", "ground", "well", "accent", "accent-soft", "kept", "corrected",
@@ -15,7 +15,7 @@ export function readTheme(element) {
     theme[key] = style.getPropertyValue("--sd-" + name).trim();
   }
   theme.verdicts = { [PENDING]: theme.pending, [KEPT]: theme.kept, [CORRECTED]: theme.corrected,
-    [BONUS]: theme.bonusSoft, [THROWN]: theme.thrown };
+    [BONUS]: theme.bonusSoft, [THROWN]: theme.thrown, [TOLERATED]: theme.accentSoft, [UNVERIFIED]: theme.pending };
   theme.low = rgb(theme.well);
   theme.high = rgb(theme.accent);
   theme.warm = rgb(theme.corrected);

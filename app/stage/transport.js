@@ -51,6 +51,6 @@ export function showTransport(part, { store, clock, state }, changed) {
 
 function runNote({ header }) {
   if (!header.run) return "";
-  const { seed, rule, gamma } = header.settings;
-  return header.label + " · seed " + seed + " · " + rule + " · γ " + gamma;
+  const { seed, rule, gamma, carry_over: carry } = header.settings;
+  return header.label + " · seed " + seed + " · " + rule + " · γ " + gamma + (carry ? " · carry over" : "");
 }

@@ -20,13 +20,13 @@ function name(canvas, text) {
 }
 
 function committed(state) {
-  return state.scales.filter((record) => record.status === "judged" || record.status === "bonus").length;
+  return state.scales.filter((record) => ["judged", "bonus", "unverified"].includes(record.status)).length;
 }
 
 function scaleWords(record, scale, { header }) {
   const total = header.sides[scale] ** 2;
   const told = { empty: "to come", pending: "guessed", judged: record.kept + " of " + total + " tokens kept",
-    bonus: "drawn by the target", thrown: "thrown away" };
+    bonus: "drawn by the target", unverified: "unverified", thrown: "thrown away" };
   return "Scale " + (scale + 1) + ": " + told[record.status] + ".";
 }
 

@@ -11,13 +11,15 @@ from app.session import Payload, Visit, Visits, new_visit
 from app.stage import build_stage
 from sdvar_core import DRAFT_LENGTHS, RULES, Pair, Request, Rule, SDVARError, Trace, generate
 
-ORDER = ("label", "seed", "rule", "gamma", "draft_length", "guidance", "temperature", "top_k", "top_p")
+ORDER = ("label", "seed", "rule", "gamma", "draft_length", "guidance", "temperature", "top_k", "top_p",
+         "carry_over")  # fmt: skip
 MODELS = {"concurrency_id": "models", "concurrency_limit": 1}
 FORGET_AFTER = 3600  # seconds without an event
 NOTES = {
     "gamma": "The draft guesses this many scales, then one target call checks them. 0: the target alone.",
     "guidance": "How strongly the world's name pulls. 0: the name is not used.",
     "temperature": "Below 1 likely codes get likelier; above 1 the draw is wilder.",
+    "carry-over": "After a correction the target's own answers are the next guesses (rules that share luck).",
     "top-k": "Draw among the k likeliest codes only. 0: all codes.",
     "top-p": "Draw among the likeliest codes that together have this share. 1: all.",
 }
@@ -64,7 +66,8 @@ def _controls(pair: Pair) -> dict[str, gr.components.Component]:
                              elem_id="draft-length", filterable=False)  # fmt: skip
         top_k = _slider("top-k", "Top-k", (0, pair.codes, 1), defaults.top_k)
         top_p = _slider("top-p", "Top-p", (0.05, 1, 0.05), defaults.top_p)
-    values = (world, seed, rule, gamma, length, guidance, temperature, top_k, top_p)
+        carry = gr.Checkbox(False, label="Carry over", info=NOTES["carry-over"], elem_id="carry-over")
+    values = (world, seed, rule, gamma, length, guidance, temperature, top_k, top_p, carry)
     for control in values:
         # Gradio's own range checks would answer first: Request answers wrong values with one sentence of ours.
         control.preprocess = lambda value: value
@@ -97,6 +100,9 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
     def run(visit: Visit | None, *values) -> Iterator[tuple[Payload, Visit]]:
         yield from visits.generate(visit or new_visit(), _as_settings(values))
 
+    def compare(visit: Visit | None) -> Iterator[tuple[Payload, Visit]]:
+        yield from visits.compare(visit or new_visit())
+
     def step(visit: Visit | None, *values) -> Iterator[tuple[Payload, Visit]]:
         yield from visits.step(visit or new_visit(), _as_settings(values))
 
@@ -112,9 +118,10 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
     private = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [stage, visit]
     for asked in (buttons["generate"].click, stage.generate):
-        asked(run, [visit, *settings], outputs, **MODELS, **private)
-    buttons["step"].click(step, [visit, *settings], outputs, **MODELS, **private)
-    stage.forward(forward, visit, outputs, **MODELS, **private)
+        asked(run, [visit, *settings], outputs, **MODELS, **private).then(compare, visit, outputs, **MODELS, **private)
+    # Presses that come faster than events wait their turn.
+    buttons["step"].click(step, [visit, *settings], outputs, trigger_mode="multiple", **MODELS, **private)
+    stage.forward(forward, visit, outputs, trigger_mode="multiple", **MODELS, **private)
     buttons["stop"].click(stop, visit, None, queue=False, **private)
     buttons["reset"].click(reset, visit, outputs, queue=False, **private)
     for control in settings:
@@ -138,9 +145,10 @@ def generate_endpoint(visits: Visits) -> Callable[..., dict]:
         temperature: float = 1.0,
         top_k: int = 0,
         top_p: float = 1.0,
+        carry_over: bool = False,
     ) -> dict:
         """Decode one picture: a PNG data URL and the numbers of its run. World is a name or an index."""
-        values = (world, seed, rule, gamma, draft_length, guidance, temperature, top_k, top_p)
+        values = (world, seed, rule, gamma, draft_length, guidance, temperature, top_k, top_p, carry_over)
         try:
             return _answer(generate(visits.pair, Request(**_as_settings(values))))
         except SDVARError as error:

@@ -47,8 +47,8 @@ def memory(pair: Pair, request: Request) -> Memory:
         tokenizer_weights=weight_bytes(pair.tokenizer),
         target_state=state_bytes(Reader(pair, pair.target, request)),
         draft_state=state_bytes(Reader(pair, pair.draft, request)),
-        alone_peak=peak_bytes(pair, lambda: list(decode(pair, alone))),
-        speculating_peak=peak_bytes(pair, lambda: list(decode(pair, request))),
+        alone_peak=peak_bytes(pair, lambda: list(decode(pair, alone, watch="none"))),
+        speculating_peak=peak_bytes(pair, lambda: list(decode(pair, request, watch="none"))),
     )
 
 

@@ -18,6 +18,10 @@ class Cache(Protocol):
 
     scales: int
 
+    @property
+    def positions(self) -> int:
+        """Token positions held."""
+
     def rollback(self, scales: int) -> None:
         """Hold only the first ``scales`` scales."""
 

@@ -1,0 +1,76 @@
+"""A live run: its generator, and the events and frames that it has given so far."""
+
+import time
+
+import numpy as np
+
+from app.frames import Baseline, Frame, Header, frame, header
+from sdvar_core import (
+    Bonus,
+    Carried,
+    Drafted,
+    Event,
+    Judged,
+    Pair,
+    Request,
+    RoundEnd,
+    Trace,
+    Unverified,
+    decode,
+    trace_of,
+)
+
+Drawing = Drafted | Carried | Judged | Bonus | Unverified
+"""The events that give a scale its tokens."""
+
+
+class Run:
+    """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more."""
+
+    def __init__(self, name: str, pair: Pair, request: Request) -> None:
+        self.name, self.pair, self.request = name, pair, request
+        self.events: list[Event] = []
+        self.frames: list[Frame] = []
+        self.baseline: Baseline | None = None
+        self.stopped = self.forgotten = False
+        self._source = decode(pair, request)
+        self._tokens: list[np.ndarray] = []
+        self._decoder_seconds = 0.0
+
+    @property
+    def header(self) -> Header:
+        """What stays the same through the run."""
+        pair, request = self.pair, self.request
+        label = pair.class_names[pair.class_index(request.labels[0])]
+        return header(self.name, pair.name, pair.schedule, pair.codes, request, label)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every scale is final."""
+        last = self.events[-1] if self.events else None
+        return isinstance(last, RoundEnd) and last.committed == len(self.pair.schedule)
+
+    def advance(self) -> None:
+        """One event more, and its frame."""
+        event = next(self._source)
+        self.events.append(event)
+        picture = self._picture(event) if isinstance(event, Drawing) else None
+        pair = self.pair
+        trace = Trace(pair.name, self.request, pair.schedule, pair.codes, tuple(self.events))
+        self.frames.append(frame(trace, picture, self._decoder_seconds))
+
+    @property
+    def target_seconds(self) -> float:
+        """Wall-clock inside the target so far."""
+        return self.frames[-1]["counters"]["target_ms"] / 1000.0 if self.frames else 0.0
+
+    def trace(self) -> Trace:
+        """The whole trace, with its picture."""
+        return trace_of(self.pair, self.request, self.events)
+
+    def _picture(self, event: Drawing) -> np.ndarray:
+        self._tokens = [*self._tokens[: event.scale], event.tokens]
+        began = time.perf_counter()
+        picture = self.pair.render(self._tokens)[0]
+        self._decoder_seconds += time.perf_counter() - began
+        return picture
