@@ -9,6 +9,7 @@ import sdvar_core as sd
 from sdvar_core.nn.packed_linear import PackedLinear, packing_available
 from sdvar_core.placement import Hardware, Placement, choose
 from sdvar_core.speculative.clock import synchronised_clock
+from sdvar_core.speculative.faulty_parts import with_shifted_positions, without_levels
 from tests.test_var import LABELS, random_features, random_model
 from tests.tiny import tiny_pair
 
@@ -112,6 +113,18 @@ def test_reduced_precision_is_that_of_the_blocks_alone(dtype, changes):
     assert block.expand.weight.dtype == block.attention.bias.dtype == dtype
     assert block.attention.scale_multiplier.dtype == model.head.weight.dtype == torch.float32
     assert model.new_cache(1).keys[0].dtype == dtype
+
+
+@pytest.mark.parametrize("part", [with_shifted_positions, without_levels])
+def test_a_prepared_model_can_still_be_broken(part):
+    features = random_features(torch.float32)
+    with torch.inference_mode():
+        model = random_model(torch.float32).prepare()
+        sound = all_logits(model, features)
+        broken = all_logits(part(model), features)
+        assert (broken - sound).abs().max() > 0.1
+        assert torch.equal(broken, all_logits(part(random_model(torch.float32)), features))
+        assert torch.equal(all_logits(model, features), sound)
 
 
 def test_compiled_blocks_share_their_graphs_and_change_nothing():
