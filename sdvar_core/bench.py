@@ -30,7 +30,7 @@ from sdvar_core.measure.tables import (
     replay_table,
     verification_table,
 )
-from sdvar_core.measure.timing import decoder_seconds, prefix_of, scale_seconds, timed_run, verifications
+from sdvar_core.measure.timing import costs_of, decoder_seconds, prefix_of, scale_seconds, timed_run, verifications
 from sdvar_core.request import Request
 from sdvar_core.speculative.clock import Clock
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS
@@ -210,6 +210,9 @@ class Report:
         options = self.options
         entries = list(verifications(self.pair, self.request, self.prefix, options.gammas, options.repeats))
         self.values["verification"] = [asdict(entry) for entry in entries]
+        if "target_seconds" in self.values:
+            draft, target = self.values["draft_seconds"], self.values["target_seconds"]
+            self.values["costs"] = asdict(costs_of(draft, target, entries))
         yield "### Merged against separate verification\n\nOne target call over γ + 1 scales / one call each, ms.\n"
         yield verification_table(entries, options.gammas) + "\n"
 

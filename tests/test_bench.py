@@ -191,6 +191,12 @@ def test_everything_measured_is_written_as_json(tmp_path, capsys):
     assert {(entry["start"], entry["gamma"]) for entry in values["verification"]} == {(0, 1), (1, 1)}
     assert [entry["calls"] for entry in values["replay"]] == [2]
     assert values["memory"]["draft_state"] > 0
+    costs = timing.costs_from(found)
+    assert list(costs.draft) == values["draft_seconds"]
+    assert costs.of_target(1, 2) == pytest.approx(values["target_seconds"][1])
+    trace = sd.generate(tiny_pair(), gamma=2, draft_length="cost_model")
+    assert trace.finished
+    assert list(sd.decode(tiny_pair(), sd.Request(gamma=2, draft_length="cost_model"), costs=costs))
     assert len(values["flips"]) == 4
     printed = capsys.readouterr().out
     for part in (
@@ -200,6 +206,21 @@ def test_everything_measured_is_written_as_json(tmp_path, capsys):
         "2 pictures at a time",
     ):
         assert part in printed
+
+
+def test_costs_come_from_what_merging_saves():
+    entries = [timing.Verification(0, 1, merged=5.0, separate=6.0), timing.Verification(0, 2, merged=7.0, separate=9.0)]
+    costs = timing.costs_of([1.0, 1.0], [3.0, 4.0], entries)
+    assert (costs.target_call, costs.target) == (1.0, (2.0, 3.0))
+    assert costs.of_target(0, 2) == 6.0
+    assert timing.costs_of([1.0], [3.0], []).target_call == 0.0
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"costs": 3}', '{"costs": {"draft": [1]}}'])
+def test_a_file_without_costs_is_refused(tmp_path, content):
+    (tmp_path / "costs.json").write_text(content)
+    with pytest.raises(sd.SDVARError, match=r"costs\.json holds no costs"):
+        timing.costs_from(tmp_path / "costs.json")
 
 
 def test_only_the_sections_asked_for_are_measured(tmp_path, capsys):

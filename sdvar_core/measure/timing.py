@@ -1,13 +1,17 @@
 """How long the parts of a run take: seconds are medians of repeats, after one run that does not count."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from sdvar_core.errors import SDVARError
 from sdvar_core.request import Request
 from sdvar_core.speculative.clock import Clock, synchronised_clock
+from sdvar_core.speculative.costs import Costs
 from sdvar_core.speculative.next_scale import decode
 from sdvar_core.speculative.pair import Pair, ScaleModel
 from sdvar_core.speculative.reader import Prefix, Reader
@@ -94,3 +98,22 @@ def verifications(
                 separate = median_seconds(reading(reader, prefix, start, range(start + 1, stop + 1)), repeats, clock)
                 yield Verification(start, gamma, merged, separate)
         reader.read(prefix.inputs, start + 1)
+
+
+def costs_of(draft: Sequence[float], target: Sequence[float], entries: Sequence[Verification]) -> Costs:
+    """Costs for the controller that weighs them, from single calls by scale and from merged verification.
+
+    What merging saves a scale, at the median, is what a call costs besides its scales.
+    """
+    saved = [(entry.separate - entry.merged) / entry.gamma for entry in entries if entry.gamma]
+    call = float(np.clip(np.median(saved), 0.0, min(target))) if saved else 0.0
+    return Costs(tuple(draft), tuple(seconds - call for seconds in target), target_call=call)
+
+
+def costs_from(path: Path) -> Costs:
+    """The costs that a bench wrote with ``--json``; SDVARError if the file holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["costs"]
+        return Costs(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SDVARError(f"{path.name} holds no costs: make it with python -m sdvar_core.bench --json.") from error
