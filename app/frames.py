@@ -14,6 +14,7 @@ from typing import Literal, NotRequired, TypedDict
 import numpy as np
 from PIL import Image
 
+from app.choices import BrokenPart, broken_part, choices_of
 from app.narration import comparison, sentence
 from sdvar_core import (
     RULES,
@@ -28,6 +29,7 @@ from sdvar_core import (
     TargetCall,
     Trace,
     Unverified,
+    Violation,
 )
 
 VERSION = 1
@@ -38,7 +40,7 @@ Array = str
 
 
 class Header(TypedDict):
-    """What stays the same through a run."""
+    """What stays the same through a run. settings: the request's fields, and the further choices that ask for it."""
 
     version: int
     run: str
@@ -49,6 +51,7 @@ class Header(TypedDict):
     settings: dict
     exact: bool
     baseline_calls: int
+    fault: BrokenPart | None
 
 
 class Counters(TypedDict):
@@ -75,7 +78,7 @@ class Frame(TypedDict):
     """One event. ``index`` counts events from 0; the other keys depend on ``kind`` as in ``sdvar_core.trace``."""
 
     index: int
-    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end"]
+    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end", "violation"]
     round: int
     sentence: str
     counters: Counters
@@ -102,10 +105,13 @@ class Frame(TypedDict):
     discarded: NotRequired[int]
     draft_cache: NotRequired[list[int]]
     target_cache: NotRequired[list[int]]
+    invariant: NotRequired[str]
 
 
 class Baseline(TypedDict):
-    """The target-only run of the same luck; ``psnr`` is None where the pictures are equal."""
+    """The target-only run of the same luck; ``psnr`` is None where the pictures are equal. sound: of a run with a
+    fault, what the sound engine makes of the same request: tokens kept, judged, and unlike those of the target alone.
+    """
 
     equal: bool
     differing: int
@@ -113,10 +119,13 @@ class Baseline(TypedDict):
     psnr: float | None
     milliseconds: list[float]
     sentence: str
+    sound: dict[str, int] | None
 
 
-def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str) -> Header:
-    """The header of one run; ``label`` is the class name as a person reads it."""
+def header(
+    run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str, fault: str | None = None
+) -> Header:
+    """The header of one run; ``label`` is the class name as a person reads it, ``fault`` a key of ``FAULTS``."""
     rule = RULES.get(request.rule)
     return Header(
         version=VERSION,
@@ -125,9 +134,10 @@ def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request
         sides=list(schedule.sides),
         codes=codes,
         label=label,
-        settings=asdict(request),
+        settings=asdict(request) | choices_of(request, fault, len(schedule)),
         exact=rule is not None and rule.exact_with(dict(request.options)),
         baseline_calls=len(schedule),
+        fault=broken_part(fault),
     )
 
 
@@ -167,8 +177,8 @@ def counters(trace: Trace, decoder_seconds: float) -> Counters:
     )
 
 
-def baseline(trace: Trace, alone: Trace) -> Baseline:
-    """How a finished run compares with the target-only run ``alone``."""
+def baseline(trace: Trace, alone: Trace, sound: Trace | None = None) -> Baseline:
+    """How a finished run compares with the target-only run ``alone``, and with the ``sound`` run of its request."""
     differing = trace.differing_tokens(alone)
     error = float(np.mean((trace.pictures.astype(np.float64) - alone.pictures.astype(np.float64)) ** 2))
     return Baseline(
@@ -178,6 +188,7 @@ def baseline(trace: Trace, alone: Trace) -> Baseline:
         psnr=10.0 * float(np.log10(255.0**2 / error)) if error else None,
         milliseconds=[1000.0 * event.seconds for event in alone.of(TargetCall)],
         sentence=comparison(trace, alone),
+        sound=sound and {"kept": sound.kept, "judged": sound.judged, "differing": sound.differing_tokens(alone)},
     )
 
 
@@ -231,6 +242,8 @@ def _details(event: Event) -> dict:
                 "draft_cache": list(event.draft_cache),
                 "target_cache": list(event.target_cache),
             }
+        case Violation():
+            return {"kind": "violation", "invariant": event.invariant}
 
 
 def _judged(event: Judged) -> dict:
