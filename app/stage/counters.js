@@ -19,7 +19,9 @@ export function counterTexts(state, store) {
   };
 }
 
-function against(state, { baseline }) {
+function against(state, store) {
+  const { baseline } = store;
+  if (store.finished && state.index === store.count - 1 && !state.finished) return "no picture";
   if (!baseline || !state.finished) return "after the run";
   if (baseline.equal) return "identical";
   const far = baseline.psnr === null ? "same picture" : baseline.psnr.toFixed(1) + " dB";
