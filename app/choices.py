@@ -53,11 +53,11 @@ _ALL_PLANS = (
     Plan("target alone", "The target draws every scale itself: the baseline.", _all("target")),
     Plan("draft alone", "The draft draws every scale and nobody checks: quick, and only as good as the draft.",
          _all("draft")),
-    Plan("draft first, then target from scale n", "The draft lays out the coarse scales unchecked, the target does "
+    Plan("draft first, target from n", "The draft lays out the coarse scales unchecked, the target does "
          "the rest.", _then("draft", "target"), handed=True),
-    Plan("target first, then draft from scale n", "The target lays out the picture, the draft adds the fine scales "
+    Plan("target first, draft from n", "The target lays out the picture, the draft adds the fine scales "
          "unchecked.", _then("target", "draft"), handed=True),
-    Plan("speculate, unverified tail from scale n", "Guesses are checked before scale n; from there on they "
+    Plan("speculate, unverified from n", "Guesses are checked before scale n; from there on they "
          "stand unchecked.", _then("speculate", "draft"), handed=True),
 )  # fmt: skip
 PLANS = {plan.name: plan for plan in _ALL_PLANS}

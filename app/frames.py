@@ -40,7 +40,8 @@ Array = str
 
 
 class Header(TypedDict):
-    """What stays the same through a run. settings: the request's fields, and the further choices that ask for it."""
+    """What stays the same through a run. settings: the request's fields, and the further choices that ask for it.
+    exact: the rule is exact with these options, every scale is the target's to decide, and nothing is broken."""
 
     version: int
     run: str
@@ -126,7 +127,8 @@ def header(
     run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str, fault: str | None = None
 ) -> Header:
     """The header of one run; ``label`` is the class name as a person reads it, ``fault`` a key of ``FAULTS``."""
-    rule = RULES.get(request.rule)
+    rule, unchecked = RULES.get(request.rule), any(phase.do == "draft" for phase in request.phases)
+    exact = rule is not None and rule.exact_with(dict(request.options)) and not unchecked and fault is None
     return Header(
         version=VERSION,
         run=run,
@@ -135,7 +137,7 @@ def header(
         codes=codes,
         label=label,
         settings=asdict(request) | choices_of(request, fault, len(schedule)),
-        exact=rule is not None and rule.exact_with(dict(request.options)),
+        exact=exact,
         baseline_calls=len(schedule),
         fault=broken_part(fault),
     )

@@ -148,7 +148,7 @@ def test_header_names_the_fault_and_the_choices_that_ask_for_the_request():
     shown = header("visitor.1", pair.name, pair.schedule, pair.codes, request, "rock", "no rollback")
     assert shown["fault"]["name"] == "no rollback"
     assert shown["fault"]["sentence"] == FAULTS["no rollback"].sentence
-    choices = {"plan": "draft first, then target from scale n", "handover": 3, "fault": "no rollback",
+    choices = {"plan": "draft first, target from n", "handover": 3, "fault": "no rollback",
                "least_kept": 0.8, "epsilon": 0.1, "delta": 0.5}  # fmt: skip
     assert choices.items() <= shown["settings"].items()
 

@@ -325,6 +325,9 @@ def test_options_of_the_rule_reach_the_request_and_others_do_not(visits):
         assert dict(visit.request.options) == {name: everything[name] for name in RULES[rule].options}
     payload, visit = next(visits.generate(new_visit(), SETTINGS | {"tolerance": 0.5}))
     assert not payload["header"]["exact"]
+    for inexact in ({"plan": "draft alone"}, {"fault": "no rollback"}):
+        payload, _ = next(visits.generate(new_visit(), SETTINGS | inexact))
+        assert not payload["header"]["exact"]
     payload, visit = next(visits.generate(new_visit(), SETTINGS | {"tolerance": 0, "delta": 7}))
     assert payload["header"]["exact"]
     assert visit.request == Request(**SETTINGS), "defaults are left out"

@@ -30,7 +30,7 @@ function against(state, store) {
 
 function times(milliseconds) {
   if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => number(one / 1000)).join(" · ") + " s";
-  return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : number(one))).join(" · ") + " ms";
+  return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : one.toFixed(1))).join(" · ") + " ms";
 }
 
 export function showCounters(part, { state, store }) {

@@ -14,8 +14,8 @@ export function reportOf(store) {
     sentence: fault ? fault.sentence : "No fault was switched on: this is worth a report.",
     look: fault ? "How it looks: " + fault.look : "",
     fired: firedBy(last.violations),
-    none: last.violations.length ? "" : store.finished ? "None fired: this run had no occasion to show it."
-      : "None has fired so far.",
+    none: last.violations.length ? "" : store.finished ? "No invariant fired: this run had no occasion to show it."
+      : "No invariant has fired so far.",
     kept: keptWords(last.counters, baseline),
     picture: pictureWords(store, last),
   };

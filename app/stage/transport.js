@@ -53,13 +53,13 @@ export function showTransport(part, { store, clock, state }, changed) {
 function runNote({ header }) {
   if (!header.run) return "";
   const { seed, rule, gamma, carry_over: carry, plan } = header.settings;
-  const exact = header.exact && !header.fault ? " (exact)" : "";
+  const exact = header.exact ? " (exact)" : "";
   return header.label + " · seed " + seed + " · " + rule + exact + " · γ " + gamma + (carry ? " · carry over" : "")
     + (plan && plan !== "speculate to the end" ? " · " + planWords(header.settings) : "");
 }
 
 function planWords({ plan, handover }) {
-  return handover ? plan.replace("scale n", "scale " + handover) : plan;
+  return handover ? plan.replace("from n", "from scale " + handover) : plan;
 }
 
 function showFault(mark, fault) {

@@ -251,7 +251,7 @@ test("counters are those of the frame", () => {
   assert.equal(texts.calls, "2");
   assert.equal(texts.kept, "4 of 5");
   assert.equal(texts.against, "identical");
-  assert.equal(texts.time, "2.00 · 9.12 · 0 ms");
+  assert.equal(texts.time, "2.0 · 9.1 · 0 ms");
 });
 
 test("a violation leaves everything else as it was", () => {
