@@ -22,7 +22,7 @@ export function drawScrubber(context, width, height, { store, clock, theme }) {
     const length = height * tall;
     context.globalAlpha = index <= clock.cursor ? 1 : 0.45;
     context.fillStyle = colour;
-    if (pointed) triangle(context, place(index), middle, length);
+    if (pointed) triangle(context, place(index), middle, Math.min(length, thick + 5));
     else roundedBox(context, place(index) - thick / 2, middle - length / 2, thick, length, 2);
     context.fill();
   });
