@@ -13,7 +13,6 @@ from sdvar_core import (
     Judged,
     Pair,
     Request,
-    RoundEnd,
     Trace,
     Unverified,
     decode,
@@ -25,15 +24,18 @@ Drawing = Drafted | Carried | Judged | Bonus | Unverified
 
 
 class Run:
-    """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more."""
+    """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more.
 
-    def __init__(self, name: str, pair: Pair, request: Request) -> None:
-        self.name, self.pair, self.request = name, pair, request
+    fault: what is broken on purpose, a key of ``FAULTS``; then every invariant looks on. finished: no event is left.
+    """
+
+    def __init__(self, name: str, pair: Pair, request: Request, fault: str | None = None) -> None:
+        self.name, self.pair, self.request, self.fault = name, pair, request, fault
         self.events: list[Event] = []
         self.frames: list[Frame] = []
         self.baseline: Baseline | None = None
-        self.stopped = self.forgotten = False
-        self._source = decode(pair, request)
+        self.stopped = self.forgotten = self.finished = False
+        self._source = decode(pair, request, fault=fault, watch="all" if fault else "cheap")
         self._tokens: list[np.ndarray] = []
         self._decoder_seconds = 0.0
 
@@ -42,22 +44,24 @@ class Run:
         """What stays the same through the run."""
         pair, request = self.pair, self.request
         label = pair.class_names[pair.class_index(request.labels[0])]
-        return header(self.name, pair.name, pair.schedule, pair.codes, request, label)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every scale is final."""
-        last = self.events[-1] if self.events else None
-        return isinstance(last, RoundEnd) and last.committed == len(self.pair.schedule)
+        return header(self.name, pair.name, pair.schedule, pair.codes, request, label, self.fault)
 
     def advance(self) -> None:
-        """One event more, and its frame."""
-        event = next(self._source)
+        """One event more, and its frame; after the last round also what the invariants say of it.
+
+        A fault may end a run before every scale is final: then there is none.
+        """
+        event = next(self._source, None)
+        if event is None:
+            self.finished = True
+            return
         self.events.append(event)
         picture = self._picture(event) if isinstance(event, Drawing) else None
         pair = self.pair
         trace = Trace(pair.name, self.request, pair.schedule, pair.codes, tuple(self.events))
         self.frames.append(frame(trace, picture, self._decoder_seconds))
+        if trace.finished:
+            self.advance()
 
     @property
     def target_seconds(self) -> float:

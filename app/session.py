@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
+from app.choices import asked
 from app.frames import baseline
 from app.run import Run
 from sdvar_core import Pair, Request, SDVARError, Trace, decode, trace_of
@@ -30,12 +31,13 @@ Payload = dict
 
 @dataclass(frozen=True)
 class Visit:
-    """What a browser tab owns. run: counts its runs. count: events of the run that were sent."""
+    """What a browser tab owns. run: counts its runs. count: events of the run that were sent. fault: of its run."""
 
     handle: str
     run: int = 0
     request: Request | None = None
     count: int = 0
+    fault: str | None = None
 
     @property
     def name(self) -> str:
@@ -80,7 +82,8 @@ class Visits:
     def generate(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """Run to the end, or on to the end if these settings are under way; yields as events come."""
         try:
-            run, visit = self._run(visit, Request(**settings), again=True)
+            wanted = asked(settings, len(self.pair.schedule))
+            run, visit = self._run(visit, wanted.request, again=True, fault=wanted.fault)
             yield from self._stream(run, visit)
         except SDVARError as error:
             yield self.payload(visit, notice=str(error)), visit
@@ -88,7 +91,8 @@ class Visits:
     def step(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """One event more, of a new run if the settings are new."""
         try:
-            run, visit = self._run(visit, Request(**settings), again=False)
+            wanted = asked(settings, len(self.pair.schedule))
+            run, visit = self._run(visit, wanted.request, again=False, fault=wanted.fault)
             yield from self._step(run, visit)
         except SDVARError as error:
             yield self.payload(visit, notice=str(error)), visit
@@ -98,7 +102,7 @@ class Visits:
         if visit.request is None:
             yield self.payload(visit, notice="There is no run to go on with: press Generate or Step."), visit
             return
-        run, visit = self._run(visit, visit.request, again=False)
+        run, visit = self._run(visit, visit.request, again=False, fault=visit.fault)
         yield from self._step(run, visit)
 
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
@@ -106,9 +110,12 @@ class Visits:
         run = self._runs.get(visit.handle)
         if run is None or not run.finished or run.baseline is not None or run.target_seconds > CHEAP:
             return
-        alone = self._alone(run)
-        if alone is not None and not run.forgotten:
-            run.baseline = baseline(run.trace(), alone)
+        trace = run.trace()
+        if not trace.finished:
+            return  # a fault ended it early: there is no picture to compare
+        alone, sound = self._alone(run), self._sound(run, run.request) if run.fault else None
+        if alone is not None and (sound is not None or not run.fault) and not run.forgotten:
+            run.baseline = baseline(trace, alone, sound)
             yield self.payload(visit, run, visit.count), visit
 
     def stop(self, visit: Visit) -> None:
@@ -165,18 +172,18 @@ class Visits:
             "baseline": run and run.baseline,
         }
 
-    def _run(self, visit: Visit, request: Request, again: bool) -> tuple[Run, Visit]:
+    def _run(self, visit: Visit, request: Request, again: bool, fault: str | None = None) -> tuple[Run, Visit]:
         """The run that ``request`` continues, or a new one. ``again``: a finished run starts anew."""
         with self._lock:
             run = self._runs.get(visit.handle)
-        continues = request == visit.request and visit.count > 0
+        continues = (request, fault) == (visit.request, visit.fault) and visit.count > 0
         if continues and run is None:
-            run = Run(visit.name, self.pair, request)
-            while len(run.frames) < visit.count:
+            run = Run(visit.name, self.pair, request, fault)
+            while len(run.frames) < visit.count and not run.finished:
                 run.advance()
         if not continues or (again and run.finished):
-            visit = Visit(visit.handle, visit.run + 1, request)
-            run = Run(visit.name, self.pair, request)
+            visit = Visit(visit.handle, visit.run + 1, request, fault=fault)
+            run = Run(visit.name, self.pair, request, fault)
         run.stopped = False
         self._keep(visit.handle, run)
         return run, visit
@@ -219,7 +226,11 @@ class Visits:
 
     def _alone(self, run: Run) -> Trace | None:
         """The target-only run of the same luck; None if the visitor stopped or left meanwhile."""
-        request = replace(run.request, gamma=0, draft_length="fixed", options=(), carry_over=False, phases=())
+        alone = replace(run.request, gamma=0, draft_length="fixed", options=(), carry_over=False, phases=())
+        return self._sound(run, alone)
+
+    def _sound(self, run: Run, request: Request) -> Trace | None:
+        """What the sound engine makes of a request; None if the visitor stopped or left meanwhile."""
         with self._lock:
             trace = self._baselines.get(request)
         if trace is None:

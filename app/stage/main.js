@@ -9,6 +9,7 @@ import { showNarration } from "./narration.js";
 import { drawPicture } from "./picture.js";
 import { drawPyramid, pyramidLayout, tokenAt } from "./pyramid.js";
 import { showReadout } from "./readout.js";
+import { showReport } from "./report.js";
 import { barAt, drawRounds } from "./rounds.js";
 import { drawScrubber, eventAt } from "./scrubber.js";
 import { Selection } from "./selection.js";
@@ -62,6 +63,7 @@ function draw() {
   showTransport(part, shown, settingsChanged());
   showCounters(part, shown);
   showReadout(part, shown);
+  showReport(part, shown);
   showNarration(part, shown);
   describeViews(part, shown);
 }
@@ -207,11 +209,17 @@ part("rounds").addEventListener("click", (event) => {
   if (index !== null) goTo(index);
 });
 
-// Do the controls on the left say something else than the run that is shown?
+part("report-fired").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) goTo(Number(button.dataset.event));
+});
+
+// Do the controls on the left say something else than the run that is shown? What does not matter to it has no name.
 function settingsChanged() {
   if (!controls || !store.header.run) return false;
   return props.idle.order.some((name, i) => {
     const now = store.header.settings[name];
+    if (now === undefined || now === null) return false;
     return typeof now === "number" ? Number(controls[i]) !== now : controls[i] !== now;
   });
 }
