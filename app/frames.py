@@ -38,7 +38,7 @@ Array = str
 
 
 class Header(TypedDict):
-    """What stays the same through a run."""
+    """What stays the same through a run. opened: it comes from a trace file and cannot go on."""
 
     version: int
     run: str
@@ -49,6 +49,7 @@ class Header(TypedDict):
     settings: dict
     exact: bool
     baseline_calls: int
+    opened: NotRequired[bool]
 
 
 class Counters(TypedDict):

@@ -15,6 +15,8 @@ from sdvar_core import Pair
 HERE = Path(__file__).parent
 ASSETS = HERE.parent / "assets"
 MOST_WAITING = 32
+LARGEST_FILE = "32mb"  # a visitor may send; a trace is far smaller
+KEPT = (600, 3600)  # files that visitors made or sent: look every so many seconds, and throw away what is older
 FONTS = ("-apple-system", "BlinkMacSystemFont", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 
 BLUES = ("#eef4fb", "#dbe8f6", "#b9d2ee", "#8db5e2", "#5a91d1", "#2f72bd", "#2563a8", "#1d4f89", "#183f6d", "#143254",
@@ -24,7 +26,7 @@ BLUES = ("#eef4fb", "#dbe8f6", "#b9d2ee", "#8db5e2", "#5a91d1", "#2f72bd", "#256
 def build_page(pair_loader: Callable[[], Pair]) -> gr.Blocks:
     """The whole page on the pair that ``pair_loader`` gives; launch it with ``launch_options``."""
     visits = Visits(pair_loader)
-    with gr.Blocks(title="SDVAR", analytics_enabled=False, fill_width=True) as page:
+    with gr.Blocks(title="SDVAR", analytics_enabled=False, fill_width=True, delete_cache=KEPT) as page:
         gr.HTML(title_bar(visits.pair), js_on_load=None, apply_default_css=False, elem_id="title-bar")
         with gr.Tabs(elem_id="tabs"), gr.Tab("Scales", id="scales"):
             build_scales(visits)
@@ -49,6 +51,7 @@ def launch_options(pair_name: str = "tiny-worlds") -> dict:
         "ssr_mode": False,
         "footer_links": [],
         "run_history": False,
+        "max_file_size": LARGEST_FILE,
         "quiet": True,
     }
 

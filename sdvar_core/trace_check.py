@@ -13,6 +13,8 @@ def check_trace(trace: Trace) -> None:
     walk = _Walk(trace)
     for number, event in enumerate(trace.events, 1):
         walk.where = f"event {number} ({type(event).__name__})"
+        if event.round != walk.round:
+            raise walk.refuse(f"the round is not {walk.round}.")
         match event:
             case RoundEnd():
                 walk.end(event)
@@ -28,6 +30,7 @@ class _Walk:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.where = ""
+        self.round = 1
         self.committed = self.settled = self.calls = 0  # settled: scales whose tokens stand
         self.called = False  # in this round
         self.proposals: list[np.ndarray] = []  # of this round
@@ -44,9 +47,10 @@ class _Walk:
         if (event.gamma, event.discarded) != (proposed, max(0, self.committed + proposed - self.settled)):
             raise self.refuse(f"{event.gamma} scales were proposed and {event.discarded} discarded: impossible.")
         for before, after in (event.draft_cache, event.target_cache):
-            if not 0 <= after <= min(before, event.committed):
+            if not 0 <= after <= min(before, event.committed) or before > len(self.trace.schedule):
                 raise self.refuse(f"a cache goes from {before} to {after} scales although {event.committed} are final.")
         self.committed, self.proposals, self.called = event.committed, [], False
+        self.round += 1
 
     def call(self, event: TargetCall) -> None:
         self.calls += 1
@@ -68,6 +72,8 @@ class _Walk:
         due = self.committed + len(self.proposals) if proposing else self.settled
         if event.scale != due or self.called != isinstance(event, Judged | Bonus):
             raise self.refuse(f"scale {event.scale + 1} comes out of order.")
+        if isinstance(event, Drafted) and not 0 <= event.read_from <= event.scale:
+            raise self.refuse("the draft reads from another scale on than it can.")
         if proposing:
             self.proposals.append(event.tokens)
         if isinstance(event, SETTLING):

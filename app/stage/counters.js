@@ -19,7 +19,8 @@ export function counterTexts(state, store) {
   };
 }
 
-function against(state, { baseline }) {
+function against(state, { baseline, header }) {
+  if (header.opened && !baseline) return "not in the file";
   if (!baseline || !state.finished) return "after the run";
   if (baseline.equal) return "identical";
   const far = baseline.psnr === null ? "same picture" : baseline.psnr.toFixed(1) + " dB";
