@@ -4,6 +4,7 @@ A trace file may come from anybody. ``sdvar_core`` has checked that it is true t
 page can show it. Its strings stay strings: the browser writes them as text.
 """
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +52,17 @@ class OpenedRun:
     def __init__(self, name: str, pair: Pair, trace: Trace) -> None:
         self.name, self.pair, self.request, self._trace = name, pair, trace.request, trace
         self.stopped = self.forgotten = False
+        self._decoder_seconds = 0.0
         self.finished = trace.finished
         self.target_seconds = trace.target_seconds
         self.events = list(trace.events)
         known = (trace.pair, trace.schedule, trace.codes) == (pair.name, pair.schedule, pair.codes)
         pictures = self._rendered() if known else self._last_picture()
-        parts = (self._until(index) for index in range(len(self.events)))
-        self.frames: list[Frame] = [frame(part, pictures.get(index), 0.0) for index, part in enumerate(parts)]
+        self.frames: list[Frame] = []
+        for index in range(len(self.events)):
+            picture, seconds = pictures.get(index, (None, 0.0))
+            self._decoder_seconds += seconds
+            self.frames.append(frame(self._until(index), picture, self._decoder_seconds))
         self.header = self._header(known)
 
     def trace(self) -> Trace:
@@ -79,20 +84,23 @@ class OpenedRun:
         trace = self._trace
         return Trace(trace.pair, self.request, trace.schedule, trace.codes, trace.events[: index + 1])
 
-    def _rendered(self) -> dict[int, np.ndarray]:
+    def _rendered(self) -> dict[int, tuple[np.ndarray, float]]:
+        """The picture after each event that gives a scale its tokens, and the seconds it took."""
         tokens, pictures = [], {}
         for index, event in enumerate(self.events):
             if isinstance(event, Drawing):
-                tokens = [*tokens[: event.scale], event.tokens[:1]]
-                pictures[index] = self.pair.render(tokens)[0]
+                tokens = [*tokens[: event.scale], event.tokens[:1].copy()]  # torch wants memory that it may write
+                began = time.perf_counter()
+                picture = self.pair.render(tokens)[0]
+                pictures[index] = picture, time.perf_counter() - began
         return pictures
 
-    def _last_picture(self) -> dict[int, np.ndarray]:
+    def _last_picture(self) -> dict[int, tuple[np.ndarray, float]]:
         places = [index for index, event in enumerate(self.events) if isinstance(event, Drawing)]
         pictures = self._trace.pictures
         if pictures is None or not places or pictures.shape[3] != 3 or max(pictures.shape[1:3]) > LARGEST_SIDE:
             return {}
-        return {places[-1]: pictures[0]}
+        return {places[-1]: (pictures[0], 0.0)}
 
 
 def _refuse_what_no_page_shows(trace: Trace) -> None:

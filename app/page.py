@@ -10,6 +10,7 @@ from gradio.themes.utils.fonts import Font
 
 from app.session import Visits
 from app.tabs.scales import MODELS, build_scales, generate_endpoint
+from app.tabs.share import share_css
 from sdvar_core import Pair
 
 HERE = Path(__file__).parent
@@ -44,10 +45,13 @@ def title_bar(pair: Pair) -> str:
 
 def launch_options(pair_name: str = "tiny-worlds") -> dict:
     """What ``page.launch`` needs besides host and port, which the environment decides."""
+    pictures = ASSETS / pair_name
     sheets = [HERE / "stage" / "tokens.css", HERE / "page.css"]
     return {
         "theme": theme(),
-        "css": "\n".join([sheet.read_text(encoding="utf-8") for sheet in sheets] + [thumbnail_css(ASSETS / pair_name)]),
+        "css": "\n".join(
+            [*(sheet.read_text(encoding="utf-8") for sheet in sheets), share_css(), thumbnail_css(pictures)]
+        ),
         "ssr_mode": False,
         "footer_links": [],
         "run_history": False,

@@ -83,8 +83,7 @@ class Run:
         """What there is by now."""
         frames, pair = tuple(self.frames), self.pair
         events = tuple(self.events[: len(frames)])
-        trace = self.trace() if self.finished else Trace(pair.name, self.request, pair.schedule, pair.codes, events)
-        return Shown(trace, self.header, frames, self.baseline)
+        return Shown(trace_of(pair, self.request, events), self.header, frames, self.baseline)
 
     def _picture(self, event: Drawing) -> np.ndarray:
         self._tokens = [*self._tokens[: event.scale], event.tokens]

@@ -16,7 +16,7 @@ PICTURE = 272  # side of the large picture
 MAPS = (MARGIN + PICTURE + 20, 108)  # left and upper limit of the token maps
 COLUMNS, GAP, TITLE = 5, 6, 14
 LARGEST = 1_000_000  # bytes; a film that is larger is made again with the next of these:
-EFFORTS = ((64, 96), (48, 48), (32, 24))  # frames at most, and colours besides the page's own
+EFFORTS = ((64, 224), (64, 96), (48, 48), (32, 24))  # frames at most, and colours besides the page's own
 PAUSE, FIRST_PAUSE, LAST_PAUSE = 450, 900, 3000  # milliseconds
 
 

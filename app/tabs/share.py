@@ -18,8 +18,18 @@ DOWNLOAD = """(file) => {
   link.click();
   link.remove();
 }"""
+OPEN_NOTE = "A trace file from here or from another computer, shown like a run."
 FILES = {"concurrency_id": "files", "concurrency_limit": 1}  # drawing figures, one at a time
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def share_css() -> str:
+    """One rule a button: what it is for, shown while it is pointed at or in use."""
+    notes = {kind: export.note for kind, export in EXPORTS.items()} | {"open": OPEN_NOTE}
+    rules = (
+        f'#share-{kind}:is(:hover, :focus-visible)::after {{ content: "{note}"; }}' for kind, note in notes.items()
+    )
+    return "\n".join(rules)
 
 
 class Share:
@@ -36,7 +46,7 @@ class Share:
                 self.opening = gr.UploadButton(
                     "Open a trace", file_types=[".json"], elem_id="share-open", min_width=60, type="filepath"
                 )
-            self._file = gr.File(visible="hidden", label="Shared file", elem_id="share-file")
+            self._file = gr.File(visible="hidden", label="Shared file", elem_id="share-file", interactive=False)
         self._shelf = Shelf(Path(self._file.GRADIO_CACHE))
 
     def wire(self, visits: Visits, visit: gr.State, stage: gr.HTML, models: dict) -> None:
