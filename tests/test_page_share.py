@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sdvar_core as sd
-from tests.test_page import CHROMIUM, generate, served
+from tests.test_page import CHROMIUM, SlowTarget, generate, served
 
 pytestmark = [
     pytest.mark.browser,
@@ -200,12 +200,44 @@ def test_a_wrong_file_is_one_sentence_and_the_next_one_opens(shared, visit, addr
     assert page.evaluate("sdvar.notice") is None
 
 
+def test_a_run_that_has_not_ended_is_shared_as_far_as_it_goes(visit, address, tmp_path):
+    page = visit(address)
+    unfold(page)
+    for count in range(1, 5):
+        page.click("#step")
+        page.wait_for_function("n => sdvar.count === n", arg=count)
+    path = download(page, "trace", tmp_path)
+    assert path.stem.endswith("-unfinished")
+    assert len(sd.Trace.load(path).events) == 4
+    replayed = visit(download(page, "replay", tmp_path).as_uri(), offline=True)
+    until(replayed, "sdvar.count === 4 && !sdvar.finished")
+    assert download(page, "film", tmp_path).stat().st_size > 1000
+    page.click("#step")
+    page.wait_for_function("sdvar.count === 5")
+
+
+def test_a_run_is_shared_while_it_streams(browser, pair, tmp_path):
+    with served(replace(pair, target=SlowTarget(pair.target))) as url:
+        page = browser.new_context().new_page()
+        page.goto(url)
+        page.wait_for_selector(".stage[data-ready=true]")
+        unfold(page)
+        page.click("#generate")
+        page.wait_for_function("sdvar.count >= 4 && sdvar.busy")
+        path = download(page, "trace", tmp_path)
+        assert page.evaluate("sdvar.busy")
+        assert not sd.Trace.load(path).finished
+        page.click("#stop")
+        page.context.close()
+
+
 def test_nothing_to_share_is_one_sentence(visit, address):
     page = visit(address)
     unfold(page)
     page.click("#share-film")
     page.wait_for_function("sdvar.notice")
     assert "no run to share yet" in page.inner_text('[data-part="sentence"]')
+    assert page.inner_text("#share-film") == "Film"
 
 
 def test_hostile_text_is_text_on_the_page_and_in_its_replay(shared, visit, address, tmp_path):

@@ -1,5 +1,6 @@
 """The folded "Share" section of the rail: the shown run as files, and a trace file as a run."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from app.session import Payload, Visit, Visits, new_visit
 from sdvar_core import SDVARError
 
 DOWNLOAD = """(file) => {
-  if (!file) return;
-  const link = document.createElement("a");
-  link.href = file.url;
-  link.download = file.orig_name;
-  document.body.append(link);
-  link.click();
-  link.remove();
+  if (file) {
+    const link = document.createElement("a");
+    link.href = file.url;
+    link.download = file.orig_name;
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }
+  return NAME;
 }"""
 OPEN_NOTE = "A trace file from here or from another computer, shown like a run."
 FILES = {"concurrency_id": "files", "concurrency_limit": 1}  # drawing figures, one at a time
@@ -52,8 +55,11 @@ class Share:
     def wire(self, visits: Visits, visit: gr.State, stage: gr.HTML, models: dict) -> None:
         """Say what the buttons do to the run on the stage. models: how events that call models take turns."""
         for kind, button in self.buttons.items():
+            name = EXPORTS[kind].name
+            button.click(None, None, button, js=f"() => {json.dumps(name + ' …')}", api_visibility="private")
             made = button.click(self._maker(visits, kind), visit, [self._file, stage], **FILES, **PRIVATE)
-            made.then(None, self._file, None, js=DOWNLOAD, api_visibility="private")
+            done = DOWNLOAD.replace("NAME", json.dumps(name))
+            made.then(None, self._file, button, js=done, api_visibility="private")
 
         def opened(visit: Visit | None, path: str | None) -> tuple[Payload, Visit]:
             return visits.open(visit or new_visit(), Path(path or ""))

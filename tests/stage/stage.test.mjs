@@ -251,4 +251,6 @@ test("counters are those of the frame", () => {
   assert.equal(texts.kept, "4 of 5");
   assert.equal(texts.against, "identical");
   assert.equal(texts.time, "2.00 · 9.12 · 0 ms");
+  const opened = counterTexts({ counters, finished: true }, { header: { ...HEADER, opened: true }, baseline: null });
+  assert.equal(opened.against, "not in the file");
 });
