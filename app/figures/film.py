@@ -14,7 +14,8 @@ from sdvar_core import Trace
 WIDTH, HEIGHT, MARGIN, TOP = 640, 400, 16, 44
 PICTURE = 272  # side of the large picture
 MAPS = (MARGIN + PICTURE + 20, 108)  # left and upper limit of the token maps
-COLUMNS, GAP, TITLE = 5, 6, 14
+GAP, TITLE = 6, 14
+LONGEST_LINE = 66  # characters
 LARGEST = 1_000_000  # bytes; a film that is larger is made again with the next of these:
 EFFORTS = ((64, 224), (64, 96), (48, 48), (32, 24))  # frames at most, and colours besides the page's own
 PAUSE, FIRST_PAUSE, LAST_PAUSE = 450, 900, 3000  # milliseconds
@@ -57,7 +58,7 @@ def _few_colours(frame: Image.Image, colours: int) -> Image.Image:
 def _frame(trace: Trace, moment: Moment, pictures: Mapping[int, np.ndarray], label: str) -> Image.Image:
     image = Image.new("RGB", (WIDTH, HEIGHT), COLOURS["card"])
     draw = ImageDraw.Draw(image)
-    draw.text((MARGIN, 14), settings_line(trace, label), COLOURS["muted"], letters(13))
+    draw.text((MARGIN, 14), plain(settings_line(trace, label), LONGEST_LINE), COLOURS["muted"], letters(13))
     draw.text((WIDTH - MARGIN, 14), "SDVAR", COLOURS["ink"], letters(13, bold=True), anchor="ra")
     _picture(image, draw, moment, pictures)
     _counter(draw, moment, trace)
@@ -85,13 +86,14 @@ def _counter(draw: ImageDraw.ImageDraw, moment: Moment, trace: Trace) -> None:
 
 def _maps(image: Image.Image, draw: ImageDraw.ImageDraw, moment: Moment, sides: Sequence[int]) -> None:
     left, top = MAPS
-    rows = -(-len(sides) // COLUMNS)
+    columns = max(5, -(-len(sides) // 3))
+    rows = -(-len(sides) // columns)
     tall = (TOP + PICTURE - top) // rows
-    room = min((WIDTH - MARGIN - left - GAP * (COLUMNS - 1)) // COLUMNS, tall - TITLE - GAP)
+    room = min((WIDTH - MARGIN - left - GAP * (columns - 1)) // columns, tall - TITLE - GAP)
     tall = room + TITLE + GAP
     top = TOP + PICTURE - rows * tall + GAP
     for number, (scale, side) in enumerate(zip(moment.scales, sides, strict=True)):
-        x, y = left + (number % COLUMNS) * (room + GAP), top + (number // COLUMNS) * tall
+        x, y = left + (number % columns) * (room + GAP), top + (number // columns) * tall
         here = number == moment.current
         draw.text((x, y), str(number + 1), COLOURS["ink" if here else "muted"], letters(10, bold=here))
         _map(image, draw, (x, y + TITLE), room, scale, side)

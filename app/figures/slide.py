@@ -17,6 +17,7 @@ from sdvar_core import RULES, Drafted, TargetCall, Trace
 SIZE, DOTS = (13.333, 7.5), 144  # inches, dots an inch: 1920 × 1080
 LEFT, RIGHT = 0.04, 0.96
 BAR_TEXT = 9
+LONGEST_LINE = 115  # characters
 LETTERS = {"font.family": "DejaVu Sans", "text.parse_math": False, "pdf.fonttype": 42}
 
 
@@ -51,12 +52,12 @@ def _box(figure: Figure, place: tuple[float, float, float, float]) -> Axes:
 def _title(figure: Figure, trace: Trace, label: str) -> None:
     request, rule = trace.request, RULES.get(trace.request.rule)
     exact = " (exact)" if rule is not None and rule.exact_with(dict(request.options)) else ""
-    figure.text(LEFT, 0.925, plain(label, 40), size=24, weight="bold", color=COLOURS["ink"], va="baseline")
+    figure.text(LEFT, 0.93, plain(label, 40), size=24, weight="bold", color=COLOURS["ink"])
     about = (
-        f"seed {request.seed} · rule {plain(request.rule, 40)}{exact} · γ {request.gamma} · guidance "
-        f"{request.guidance:g} · temperature {request.temperature:g} · {plain(trace.pair, 40)}"
+        f"seed {request.seed} · rule {plain(request.rule, 24)}{exact} · γ {request.gamma} · guidance "
+        f"{request.guidance:g} · temperature {request.temperature:g} · {plain(trace.pair, 24)}"
     )
-    figure.text(RIGHT, 0.925, about, size=12, color=COLOURS["muted"], ha="right")
+    figure.text(LEFT, 0.885, plain(about, LONGEST_LINE), size=12, color=COLOURS["muted"])
 
 
 def _picture(axes: Axes, picture: np.ndarray | None) -> None:
@@ -65,7 +66,9 @@ def _picture(axes: Axes, picture: np.ndarray | None) -> None:
 
 
 def _numbers(figure: Figure, trace: Trace, said: str) -> None:
-    seconds = 1000 * trace.draft_seconds, 1000 * trace.target_seconds
+    slow = trace.draft_seconds + trace.target_seconds >= 1
+    factor, unit, digits = (1, "s", ".2f") if slow else (1000, "ms", ".0f")
+    draft, target = factor * trace.draft_seconds, factor * trace.target_seconds
     numbers = [
         (str(trace.target_calls), f"target calls of {trace.baseline_calls}"),
         (f"{trace.call_reduction:.2f}×", "call reduction"),
@@ -73,7 +76,7 @@ def _numbers(figure: Figure, trace: Trace, said: str) -> None:
             f"{100 * trace.acceptance_rate:.0f} %" if trace.judged else "–",
             f"tokens kept, {trace.kept} of {trace.judged}",
         ),
-        (f"{sum(seconds):.0f} ms", f"draft {seconds[0]:.0f}, target {seconds[1]:.0f}"),
+        (f"{draft + target:{digits}} {unit}", f"draft {draft:{digits}}, target {target:{digits}}"),
     ]
     for place, (number, about) in enumerate(numbers):
         x = 0.305 + place * 0.165
@@ -120,7 +123,8 @@ def _pyramid(figure: Figure, trace: Trace, last: Moment, pictures: Mapping[int, 
     for number, (scale, side) in enumerate(zip(last.scales, trace.schedule.sides, strict=True)):
         x = LEFT + number * step
         figure.text(x, 0.4, str(number + 1), size=11, weight="bold", color=COLOURS["ink"])
-        figure.text(x + wide, 0.4, f"{side}×{side}", size=9.5, color=COLOURS["muted"], ha="right")
+        if count <= 12:
+            figure.text(x + wide, 0.4, f"{side}×{side}", size=9.5, color=COLOURS["muted"], ha="right")
         _picture(_box(figure, (x, 0.39 - tall, wide, tall)), None if scale is None else pictures.get(scale.event))
         axes = _box(figure, (x, 0.378 - 2 * tall, wide, tall))
         axes.imshow(verdict_map(scale, side), interpolation="nearest")
