@@ -28,6 +28,7 @@ from sdvar_core import (
     TargetCall,
     Trace,
     Unverified,
+    Violation,
 )
 
 VERSION = 1
@@ -76,7 +77,7 @@ class Frame(TypedDict):
     """One event. ``index`` counts events from 0; the other keys depend on ``kind`` as in ``sdvar_core.trace``."""
 
     index: int
-    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end"]
+    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end", "violation"]
     round: int
     sentence: str
     counters: Counters
@@ -103,6 +104,7 @@ class Frame(TypedDict):
     discarded: NotRequired[int]
     draft_cache: NotRequired[list[int]]
     target_cache: NotRequired[list[int]]
+    invariant: NotRequired[str]
 
 
 class Baseline(TypedDict):
@@ -232,6 +234,8 @@ def _details(event: Event) -> dict:
                 "draft_cache": list(event.draft_cache),
                 "target_cache": list(event.target_cache),
             }
+        case Violation():
+            return {"kind": "violation", "invariant": event.invariant}
 
 
 def _judged(event: Judged) -> dict:

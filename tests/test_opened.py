@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import sdvar_core as sd
+from app.exports import EXPORTS
 from app.opened import LARGEST_UPLOAD, OpenedRun, read_trace_file
 from app.session import Visits, new_visit
 from tests.fakes import fake_pair
@@ -104,6 +105,18 @@ def test_opening_replaces_a_run_that_is_streaming(visits, saved):
     assert list(values) == []
     assert after.run == visit.run + 1
     assert visits.shown(after).header["run"] == payload["header"]["run"]
+
+
+def test_a_run_with_a_fault_opens_and_tells_what_was_violated(visits, tmp_path):
+    trace = sd.generate(fake_pair(), seed=3, gamma=1, rule="token", fault="forced acceptance at γ=1", watch="all")
+    violations = trace.of(sd.Violation)
+    assert violations
+    trace.save(tmp_path / "run.json")
+    payload, visit = visits.open(new_visit(), tmp_path / "run.json")
+    told = [frame["sentence"] for frame in payload["frames"] if frame["kind"] == "violation"]
+    assert told == [violation.sentence for violation in violations]
+    for kind, export in EXPORTS.items():
+        export.write(visits.shown(visit), tmp_path / kind)
 
 
 def test_hostile_names_stay_as_they_are(visits, saved):

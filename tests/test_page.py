@@ -1,6 +1,7 @@
 """The page in a real browser, on the embedded pair: what a visitor sees is what the trace says."""
 
 import asyncio
+import shutil
 import time
 import warnings
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from gradio_client import Client
+from playwright.sync_api import sync_playwright
 
 import sdvar_core as sd
 from app.page import build_page, launch_options
@@ -19,7 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox", "--disable-background-networking"]}
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WORLD, OTHER_WORLD = 0, 2
 SIZES = [(1440, 900), (1366, 768), (1024, 768), (390, 844)]
 
@@ -65,9 +68,11 @@ def address(pair):
 
 @pytest.fixture(scope="module")
 def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**CHROMIUM)
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the path")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
     asyncio.set_event_loop(None)
@@ -382,8 +387,7 @@ def test_nothing_is_wider_than_the_window_and_the_large_one_does_not_scroll(open
 
 
 def test_the_endpoint_gives_a_picture_and_numbers(address, pair):
-    client_module = pytest.importorskip("gradio_client")
-    client = client_module.Client(address, verbose=False)
+    client = Client(address, verbose=False)
     answer = client.predict(world=pair.class_names[1], seed=4, gamma=2, api_name="/generate")
     trace = sd.generate(pair, label=1, seed=4, gamma=2)
     assert answer["target_calls"] == trace.target_calls
@@ -409,8 +413,7 @@ def test_the_endpoint_gives_a_picture_and_numbers(address, pair):
     ],
 )
 def test_wrong_input_to_the_endpoint_is_one_sentence(address, settings, words):
-    client_module = pytest.importorskip("gradio_client")
-    client = client_module.Client(address, verbose=False)
+    client = Client(address, verbose=False)
     with pytest.raises(Exception, match=words) as caught:
         client.predict(**({"world": 0} | settings), api_name="/generate")
     assert "\n" not in str(caught.value)

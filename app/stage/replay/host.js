@@ -5,7 +5,8 @@ const recorded = JSON.parse(document.getElementById("recorded").textContent);
 const element = document.getElementById("stage");
 const props = { idle: recorded.idle, value: recorded.value };
 const trigger = () => {};
-const server = { frames: async () => ({ notice: "The recording ends here." }) };
+const nothing = async () => ({ notice: "A recording holds no more than this: open the live page to ask on." });
+const server = new Proxy({}, { get: () => nothing }); // whatever the stage asks for
 const watch = (name, changed) => queueMicrotask(changed); // once the stage stands
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
