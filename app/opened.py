@@ -69,6 +69,9 @@ class OpenedRun:
         """The trace of the file."""
         return self._trace
 
+    def token(self, event: int, index: int) -> None:
+        """A trace file holds no distributions: there is nothing to tell of other codes."""
+
     def shown(self) -> Shown:
         """The whole of it."""
         return Shown(self._trace, self.header, tuple(self.frames), self.baseline)

@@ -3,7 +3,8 @@
 import { HEATS, topOf } from "./heat.js";
 import { number, write } from "./readout.js";
 
-const MARKS = { drafted: "pending", carried: "pending", unverified: "pending", target_call: "call", bonus: "bonus", round_end: "end" };
+const MARKS = { drafted: "pending", carried: "pending", unverified: "pending", target_call: "call", bonus: "bonus", round_end: "end",
+  violation: "corrected" };
 
 export function showNarration(part, view) {
   const { store, state, clock } = view;
