@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 import sdvar_core as sd
 from tests.test_page import CHROMIUM, SlowTarget, generate, served
@@ -38,9 +39,11 @@ def address(pair):
 
 @pytest.fixture(scope="module")
 def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**CHROMIUM)
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the path")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield browser
         browser.close()
     asyncio.set_event_loop(None)
