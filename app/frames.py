@@ -41,7 +41,8 @@ Array = str
 
 class Header(TypedDict):
     """What stays the same through a run. settings: the request's fields, and the further choices that ask for it.
-    exact: the rule is exact with these options, every scale is the target's to decide, and nothing is broken."""
+    exact: the rule is exact with these options, every scale is the target's to decide, and nothing is broken. opened:
+    it comes from a trace file and cannot go on."""
 
     version: int
     run: str
@@ -53,6 +54,7 @@ class Header(TypedDict):
     exact: bool
     baseline_calls: int
     fault: BrokenPart | None
+    opened: NotRequired[bool]
 
 
 class Counters(TypedDict):

@@ -1,6 +1,7 @@
 """A live run: its generator, and the events and frames that it has given so far."""
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,6 +22,16 @@ from sdvar_core import (
 
 Drawing = Drafted | Carried | Judged | Bonus | Unverified
 """The events that give a scale its tokens."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A run as the page shows it at one moment; frames and events go in step."""
+
+    trace: Trace
+    header: Header
+    frames: tuple[Frame, ...]
+    baseline: Baseline | None
 
 
 class Run:
@@ -71,6 +82,12 @@ class Run:
     def trace(self) -> Trace:
         """The whole trace, with its picture."""
         return trace_of(self.pair, self.request, self.events)
+
+    def shown(self) -> Shown:
+        """What there is by now."""
+        frames, pair = tuple(self.frames), self.pair
+        events = tuple(self.events[: len(frames)])
+        return Shown(trace_of(pair, self.request, events), self.header, frames, self.baseline)
 
     def _picture(self, event: Drawing) -> np.ndarray:
         self._tokens = [*self._tokens[: event.scale], event.tokens]

@@ -12,10 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 
 from app.choices import asked
 from app.frames import baseline
-from app.run import Run
+from app.opened import OpenedRun, read_trace_file
+from app.run import Run, Shown
 from sdvar_core import Pair, Request, SDVARError, Trace, decode, trace_of
 
 MOST_RUNS = 64
@@ -59,7 +61,7 @@ class Visits:
     def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS) -> None:
         self._load, self._most_runs = pair_loader, most_runs
         self._pair: Pair | None = None
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._runs: OrderedDict[str, Run | OpenedRun] = OrderedDict()
         self._baselines: OrderedDict[Request, Trace] = OrderedDict()
         self._lock = threading.RLock()
         self._sequence = count(time.time_ns() // 1_000_000)  # grows across restarts too
@@ -108,7 +110,7 @@ class Visits:
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """After the end of a run: how it compares with the target alone, if that is cheap to know."""
         run = self._runs.get(visit.handle)
-        if run is None or not run.finished or run.baseline is not None or run.target_seconds > CHEAP:
+        if not isinstance(run, Run) or not run.finished or run.baseline or run.target_seconds > CHEAP:
             return
         trace = run.trace()
         if not trace.finished:
@@ -117,6 +119,28 @@ class Visits:
         if alone is not None and (sound is not None or not run.fault) and not run.forgotten:
             run.baseline = baseline(trace, alone, sound)
             yield self.payload(visit, run, visit.count), visit
+
+    def open(self, visit: Visit, path: Path) -> tuple[Payload, Visit]:
+        """Show the run of a trace file. A file that is wrong is answered in one sentence, and nothing is lost."""
+        try:
+            run = OpenedRun(replace(visit, run=visit.run + 1).name, self.pair, read_trace_file(path))
+        except SDVARError as error:
+            return self.payload(visit, notice=str(error)), visit
+        self.forget(visit)
+        self._keep(visit.handle, run)
+        # Without a request: there is nothing to go on with, and Generate or Step starts a run of the controls.
+        visit = Visit(visit.handle, visit.run + 1, None, len(run.frames))
+        return self.payload(visit, run), visit
+
+    def shown(self, visit: Visit) -> Shown:
+        """The run that is shown, for exports; one that made room is computed again. SDVARError if there is none."""
+        with self._lock:
+            run = self._runs.get(visit.handle)
+        if run is None and visit.request is not None and visit.count:
+            run, _ = self._run(visit, visit.request, again=False, fault=visit.fault)
+        if run is None or not run.frames:
+            raise SDVARError("There is no run to share yet: press Generate or Step, or open a trace file.")
+        return run.shown()
 
     def stop(self, visit: Visit) -> None:
         """Let a streaming run end after the event it is making; what there is stays."""

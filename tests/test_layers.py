@@ -33,7 +33,7 @@ CORE = {
     "bench": EVERYTHING | {"measure", "bench"},
 }
 COMMANDS = {"training", "evaluate", "bench", "fetch"}  # these may print
-BESIDE = {"stage", "figures", "session", "choices", "run", "frames", "narration", "exports"}
+BESIDE = {"stage", "figures", "session", "choices", "run", "opened", "frames", "narration", "exports"}
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},

@@ -20,7 +20,8 @@ export function counterTexts(state, store) {
 }
 
 function against(state, store) {
-  const { baseline } = store;
+  const { baseline, header } = store;
+  if (header.opened && !baseline) return "not in the file";
   if (store.finished && state.index === store.count - 1 && !state.finished) return "no picture";
   if (!baseline || !state.finished) return "after the run";
   if (baseline.equal) return "identical";

@@ -114,6 +114,9 @@ const FOLDS = {
     state.committedPicture = frame.index;
   },
 
+  // Something that must hold did not: only the narration tells it.
+  violation() {},
+
   round_end(state, frame) {
     throwAway(state.scales, frame.committed);
     state.draftCache = rolledBack(frame.draft_cache);

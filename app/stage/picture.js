@@ -45,7 +45,9 @@ function blank(context, left, top, side, { store, theme, state }) {
     context.lineTo(left + side, top + at);
   }
   context.stroke();
-  const text = state.index < 0 ? "The picture appears here" : "Nothing is committed yet";
+  const missing = state.committedPicture !== null && !store.pictures.has(state.committedPicture);
+  const text = state.index < 0 ? "The picture appears here"
+    : missing ? "This picture is not in the file" : "Nothing is committed yet";
   context.font = font(theme, 13.5, 500);
   context.textAlign = "center";
   context.textBaseline = "middle";

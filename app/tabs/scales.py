@@ -11,6 +11,7 @@ from app.choices import FURTHER
 from app.session import Payload, Visit, Visits, new_visit
 from app.stage import build_stage
 from app.tabs import further
+from app.tabs.share import Share
 from sdvar_core import RULES, Pair, Request, SDVARError, Trace, generate
 
 ORDER = ("label", "seed", "rule", "gamma", "draft_length", "guidance", "temperature", "top_k", "top_p",
@@ -31,15 +32,21 @@ TELL_STAGE = "(...settings) => { if (window.sdvar) window.sdvar.settings(setting
 
 def build_scales(visits: Visits) -> None:
     """Lay out the tab inside the current Blocks and wire it."""
-    visit = gr.State(None, time_to_live=FORGET_AFTER, delete_callback=lambda visit: visit and visits.forget(visit))
+    visit = gr.State(None, time_to_live=FORGET_AFTER, delete_callback=lambda visit: visit and leave(visit))
     with gr.Row(elem_id="scales", equal_height=False):
         with gr.Column(elem_id="rail", min_width=248, scale=0):
             settings, more = _controls(visits.pair)
+            share = Share()
             with gr.Column(elem_id="actions"):
                 buttons = _buttons()
         with gr.Column(elem_id="stage-column", min_width=320, scale=1):
             stage = build_stage(visits.pair, [*ORDER, *FURTHER], visits.frames)
     _wire(visits, visit, [*settings.values(), *more], buttons, stage)
+    share.wire(visits, visit, stage, MODELS)
+
+    def leave(visit: Visit) -> None:
+        visits.forget(visit)
+        share.clear(visit)
 
 
 def _controls(pair: Pair) -> tuple[dict[str, gr.components.Component], list[gr.components.Component]]:

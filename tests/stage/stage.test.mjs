@@ -244,9 +244,10 @@ test("numbers are short and honest", () => {
     ["0", "0.250", "1.50", "12.3", "123", "1.0e−6", "12,345", "–", "∞"]);
 });
 
+const counters = { target_calls: 2, committed: 3, call_reduction: 1.5, kept: 4, judged: 5, draft_ms: 2,
+  target_ms: 9.123, decoder_ms: 0 };
+
 test("counters are those of the frame", () => {
-  const counters = { target_calls: 2, committed: 3, call_reduction: 1.5, kept: 4, judged: 5, draft_ms: 2, target_ms: 9.123,
-    decoder_ms: 0 };
   const texts = counterTexts({ counters, finished: true }, { header: HEADER, baseline: { equal: true } });
   assert.equal(texts.calls, "2");
   assert.equal(texts.kept, "4 of 5");
@@ -289,4 +290,9 @@ test("a sound run has no report; a violation in it has one", () => {
   const wrong = { ...state, violations: [{ index: 0, invariant: "luck", sentence: "a" }] };
   const report = reportOf({ header: HEADER, baseline: null, count: 1, stateAt: () => wrong });
   assert.equal(report.title, "An invariant does not hold");
+});
+
+test("an opened run knows nothing of the target alone", () => {
+  const opened = counterTexts({ counters, finished: true }, { header: { ...HEADER, opened: true }, baseline: null });
+  assert.equal(opened.against, "not in the file");
 });
