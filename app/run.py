@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from app.frames import Baseline, Frame, Header, frame, header
+from app.inspector import Shortlist, shortlist
 from sdvar_core import (
     Bonus,
     Carried,
@@ -25,7 +26,10 @@ Drawing = Drafted | Carried | Judged | Bonus | Unverified
 
 
 class Run:
-    """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more."""
+    """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more.
+
+    shortlists: of each event the part of p and q that the page can ask for; None where no distribution was used.
+    """
 
     def __init__(self, name: str, pair: Pair, request: Request) -> None:
         self.name, self.pair, self.request = name, pair, request
@@ -33,7 +37,9 @@ class Run:
         self.frames: list[Frame] = []
         self.baseline: Baseline | None = None
         self.stopped = self.forgotten = False
-        self._source = decode(pair, request)
+        self.shortlists: list[Shortlist | None] = []
+        self._heard: tuple[Event, Shortlist] | None = None
+        self._source = decode(pair, request, listener=self._hear)
         self._tokens: list[np.ndarray] = []
         self._decoder_seconds = 0.0
 
@@ -54,6 +60,7 @@ class Run:
         """One event more, and its frame."""
         event = next(self._source)
         self.events.append(event)
+        self.shortlists.append(self._heard[1] if self._heard and self._heard[0] is event else None)
         picture = self._picture(event) if isinstance(event, Drawing) else None
         pair = self.pair
         trace = Trace(pair.name, self.request, pair.schedule, pair.codes, tuple(self.events))
@@ -67,6 +74,14 @@ class Run:
     def trace(self) -> Trace:
         """The whole trace, with its picture."""
         return trace_of(self.pair, self.request, self.events)
+
+    def token(self, event: int, index: int) -> list[dict] | None:
+        """The likeliest codes of a token of an event, with exact numbers; None if there is no such thing."""
+        kept = self.shortlists[event] if event < len(self.shortlists) else None
+        return kept.rows(index) if kept is not None and index < len(kept.codes) else None
+
+    def _hear(self, event: Event, target, draft) -> None:
+        self._heard = event, shortlist(event, target, draft, self.request.rule)
 
     def _picture(self, event: Drawing) -> np.ndarray:
         self._tokens = [*self._tokens[: event.scale], event.tokens]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from app.frames import baseline
+from app.inspector import Swatches
 from app.run import Run
 from sdvar_core import Pair, Request, SDVARError, Trace, decode, trace_of
 
@@ -23,6 +24,9 @@ MOST_FRAMES = 32  # of one answer
 MOST_EVENTS = 4  # of one streamed value
 SHORTEST_PAUSE = 0.03  # seconds between streamed values
 CHEAP = 5.0  # seconds of target time up to which the target-only run is made as well
+
+MADE_ROOM = "This run made room for others: press Step or Generate, and it is computed again."
+NO_TOKEN = "The page asked for a token that is not in this run."
 
 Payload = dict
 """The value of the stage; see ``Visits.payload``."""
@@ -60,6 +64,7 @@ class Visits:
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._baselines: OrderedDict[Request, Trace] = OrderedDict()
         self._lock = threading.RLock()
+        self._swatches = Swatches()
         self._sequence = count(time.time_ns() // 1_000_000)  # grows across restarts too
 
     @property
@@ -134,11 +139,40 @@ class Visits:
         """Frames ``first`` … ``stop`` − 1 of the run of that name, for a page that missed some; at most 32 at once."""
         if not (isinstance(name, str) and type(first) is int and type(stop) is int and 0 <= first < stop):
             return {"notice": "The page asked for frames that cannot be."}
+        run = self._named(name)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
+
+    def token(self, name: object, event: object, index: object) -> dict:
+        """The likeliest codes of one token of that event of the run of that name, with exact p and q."""
+        run, rows = self._token(name, event, index)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        return {"notice": NO_TOKEN} if rows is None else {"rows": rows}
+
+    def swatches(self, name: object, event: object, index: object) -> dict:
+        """What each of the codes of ``token`` looks like at its scale: small pictures by code."""
+        run, rows = self._token(name, event, index)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        if rows is None:
+            return {"notice": NO_TOKEN}
+        swatches = self._swatches.of(run.pair, run.events[event].scale, [row["code"] for row in rows])
+        if swatches is None:
+            return {"notice": "Many visitors ask for pictures of codes: point at the token again in a moment."}
+        return {"swatches": swatches}
+
+    def _token(self, name: object, event: object, index: object) -> tuple[Run | None, list[dict] | None]:
+        """The run that a page means and the codes of its token; None for what does not exist."""
+        run = self._named(name) if isinstance(name, str) else None
+        asked = type(event) is int and type(index) is int and event >= 0 and index >= 0
+        return run, run.token(event, index) if run is not None and asked else None
+
+    def _named(self, name: str) -> Run | None:
         with self._lock:
             run = self._runs.get(name.rpartition(".")[0])
-        if run is None or run.name != name:
-            return {"notice": "This run made room for others: press Step or Generate, and it is computed again."}
-        return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
+        return run if run is not None and run.name == name else None
 
     def payload(
         self,

@@ -10,6 +10,7 @@ import pytest
 from app.stage.bundle import bundle
 
 STAGE = Path(__file__).parent.parent / "app" / "stage"
+TESTS = Path(__file__).parent / "stage"
 MODULES = sorted(STAGE.glob("*.js"))
 
 
@@ -52,7 +53,7 @@ def test_the_bundle_is_javascript_that_node_can_read(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_the_modules_pass_their_own_tests():
-    tests = str(Path(__file__).parent / "stage" / "stage.test.mjs")
-    result = subprocess.run(["node", "--no-warnings", "--test", tests], capture_output=True, text=True)
+@pytest.mark.parametrize("path", sorted(TESTS.glob("*.test.mjs")), ids=lambda path: path.name)
+def test_the_modules_pass_their_own_tests(path):
+    result = subprocess.run(["node", "--no-warnings", "--test", str(path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout

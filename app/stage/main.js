@@ -2,8 +2,10 @@
 // gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
 import { Clock } from "./clock.js";
+import { showCodes } from "./codes.js";
 import { showCounters } from "./counters.js";
 import { HEATS } from "./heat.js";
+import { Inspector, questionOf } from "./inspector.js";
 import { drawCaches, drawMask, maskTokenAt } from "./mask.js";
 import { showNarration } from "./narration.js";
 import { drawPicture } from "./picture.js";
@@ -28,6 +30,8 @@ const clock = new Clock();
 const selection = new Selection();
 const settings = { heat: "verdict", picture: "committed" };
 const store = new Store(props.idle, (run, first, stop) => server.frames([run, first, stop]), storeChanged);
+const asked = (name) => (run, event, index) => server[name]([run, event, index]);
+const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 let theme = readTheme(element);
 let controls = null; // the settings on the left, once one of them was touched
@@ -61,7 +65,8 @@ function draw() {
   }
   showTransport(part, shown, settingsChanged());
   showCounters(part, shown);
-  showReadout(part, shown);
+  const question = questionOf(shown.state, store.header, selection.token);
+  showCodes(part, showReadout(part, shown), inspector.show(question));
   showNarration(part, shown);
   describeViews(part, shown);
 }
@@ -73,6 +78,7 @@ function storeChanged() {
     shownRun = store.header.run;
     clock.reset();
     selection.clear();
+    inspector.clear();
     controls = null;
   }
   clock.grow(store.count);
@@ -235,6 +241,7 @@ window.sdvar = {
   get baseline() { return store.baseline; },
   get selection() { return selection.token; },
   get notice() { return store.notice; },
+  get inspected() { return inspector.show(questionOf(store.stateAt(clock.cursor), store.header, selection.token)); },
   get playing() { return clock.playing; },
   goTo,
   select(scale, index) {
@@ -253,6 +260,7 @@ window.sdvar = {
     const colour = Array.from(probe.getImageData(0, 0, 1, 1).data.slice(0, 3));
     return { x: box.left + x, y: box.top + y, colour };
   },
+  askServer: (name, question) => server[name](question),
   // Milliseconds that one drawing of everything takes.
   timeDraw() {
     const began = performance.now();

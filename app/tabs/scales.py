@@ -36,7 +36,7 @@ def build_scales(visits: Visits) -> None:
             with gr.Column(elem_id="actions"):
                 buttons = _buttons()
         with gr.Column(elem_id="stage-column", min_width=320, scale=1):
-            stage = build_stage(visits.pair, list(ORDER), visits.frames)
+            stage = build_stage(visits.pair, list(ORDER), visits.frames, visits.token, visits.swatches)
     _wire(visits, visit, list(settings.values()), buttons, stage)
 
 

@@ -23,6 +23,12 @@ from sdvar_core.speculative.rules import rule_named
 from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified
 
 Clock = Callable[[], float]
+Listener = Callable[[Event, Tensor | None, Tensor | None], None]
+"""Told an event with the p and q it came from, float64 (batch, n², codes), just before the event is yielded."""
+
+
+def nobody(event: Event, target: Tensor | None, draft: Tensor | None) -> None:
+    """The listener of a run whose distributions nobody asks for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +49,12 @@ class Window:
 
 
 class Decoder:
-    """The state of one run, and one method for each step of a round. The steps are what a fault replaces."""
+    """The state of one run, and one method for each step of a round. The steps are what a fault replaces.
+
+    listener: hears the distributions, which events do not carry: they are a hundred times as large as all else.
+    """
+
+    listener: Listener = staticmethod(nobody)
 
     def __init__(self, pair: Pair, request: Request, clock: Clock, luck: Luck) -> None:
         self.pair, self.request, self.clock, self.luck = pair, request, clock, luck
@@ -106,7 +117,8 @@ class Decoder:
         q = self.draft.read(supposed.inputs, scale + 1)[-1]
         seconds = self.clock() - began
         x = self.rule.propose(q, self.luck_of(scale))
-        yield Drafted(self.number, scale, read_from, _ints(x), _floats(of_token(q, x)), _floats(entropy(q)), seconds)
+        numbers = _ints(x), _floats(of_token(q, x)), _floats(entropy(q))
+        yield self.told(Drafted(self.number, scale, read_from, *numbers, seconds), None, q)
         return Proposal(x, q)
 
     def verify(self, window: Window) -> Generator[Event, None, list[Tensor]]:
@@ -127,14 +139,15 @@ class Decoder:
         for scale, (proposal, p) in enumerate(zip(window.proposals, answers), window.start):
             luck = self.luck_of(scale)
             verdict = self.rule.judge(p, proposal.distribution, proposal.tokens, luck, **self.options)
-            yield _judged(self.number, scale, proposal, p, verdict)
+            yield self.told(_judged(self.number, scale, proposal, p, verdict), p, proposal.distribution)
             committed.append(verdict.tokens)
             if not verdict.passed.all():
                 self.carry(scale + 1, answers[scale + 1 - window.start :])
                 return committed
         scale, p = window.start + len(window.proposals), answers[-1]
         tokens = self.rule.answer(p, self.luck_of(scale))
-        yield Bonus(self.number, scale, _ints(tokens), _floats(of_token(p, tokens)), _floats(entropy(p)))
+        numbers = _ints(tokens), _floats(of_token(p, tokens)), _floats(entropy(p))
+        yield self.told(Bonus(self.number, scale, *numbers), p, None)
         return [*committed, tokens]
 
     def carry(self, start: int, answers: list[Tensor]) -> None:
@@ -180,6 +193,11 @@ class Decoder:
         """Forget what the caches hold beyond the first ``scales`` scales."""
         for reader in (self.draft, self.target):
             reader.cache.rollback(min(reader.cache.scales, scales))
+
+    def told(self, event: Event, target: Tensor | None, draft: Tensor | None) -> Event:
+        """The event, once the listener has heard of it."""
+        self.listener(event, target, draft)
+        return event
 
     @property
     def number(self) -> int:

@@ -7,23 +7,33 @@ from sdvar_core.errors import RequestError
 from sdvar_core.phases import plan
 from sdvar_core.randomness import Luck
 from sdvar_core.request import Request
-from sdvar_core.speculative.decoder import Clock, Decoder
+from sdvar_core.speculative.decoder import Clock, Decoder, Listener, nobody
 from sdvar_core.speculative.draft_length import draft_length_named
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import rule_named
 from sdvar_core.trace import Event, Trace
 
 
-def decode(pair: Pair, request: Request, clock: Clock = time.perf_counter, luck: Luck | None = None) -> Iterator[Event]:
+def decode(
+    pair: Pair,
+    request: Request,
+    clock: Clock = time.perf_counter,
+    luck: Luck | None = None,
+    *,
+    listener: Listener = nobody,
+) -> Iterator[Event]:
     """Decode one batch of pictures, yielding every event as it happens.
 
     Raises RequestError before the first event if the request does not fit the pair. ``clock`` measures the seconds in
     the events and nothing else; ``luck`` stands in for the luck of the request's seeds. Batches commit the least
     progress of the batch in every round; each picture's tokens stay exact, since what is thrown away was decided by
-    other pictures' luck.
+    other pictures' luck. ``listener`` hears p and q of every event just before the event comes: what it does not keep
+    is gone, and nothing that it does changes the run.
     """
     check_request(pair, request)
-    return Decoder(pair, request, clock, Luck(request.seeds) if luck is None else luck).events()
+    decoder = Decoder(pair, request, clock, Luck(request.seeds) if luck is None else luck)
+    decoder.listener = listener
+    return decoder.events()
 
 
 def check_request(pair: Pair, request: Request) -> None:
