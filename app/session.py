@@ -5,6 +5,7 @@ events were shown. The live run, a generator, its events and its frames, stays h
 deterministic: one that had to make room is computed again, up to the same event, when its owner comes back.
 """
 
+import math
 import secrets
 import threading
 import time
@@ -105,6 +106,14 @@ class Visits:
             return
         run, visit = self._run(visit, visit.request, again=False)
         yield from self._step(run, visit)
+
+    def restore(self, visit: Visit, settings: dict, event: int) -> Iterator[tuple[Payload, Visit]]:
+        """The run of an address, made up to the event of that number, counted from 1, or to its end."""
+        try:
+            run, visit = self._run(visit, Request(**settings), again=False)
+            yield from self._stream(run, visit, stop=event, stream=False)
+        except SDVARError as error:
+            yield self.payload(visit, notice=str(error)), visit
 
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """After the end of a run: how it compares with the target alone, if that is cheap to know."""
@@ -222,16 +231,21 @@ class Visits:
             while len(self._runs) > self._most_runs:
                 self._runs.popitem(last=False)
 
-    def _stream(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+    def _stream(
+        self, run: Run, visit: Visit, stop: float = math.inf, stream: bool = True
+    ) -> Iterator[tuple[Payload, Visit]]:
+        def ended() -> bool:
+            return run.finished or run.stopped or len(run.frames) >= stop
+
         sent_at, first = 0.0, visit.count
-        while not (run.finished or run.stopped):
+        while not ended():
             run.advance()
             due = time.monotonic() - sent_at >= SHORTEST_PAUSE or len(run.frames) - visit.count >= MOST_EVENTS
-            if (due or len(run.frames) == first + 1) and not (run.finished or run.stopped):
+            if (due or len(run.frames) == first + 1) and not ended():
                 sent_at = time.monotonic()
-                payload, visit = self._sent(run, visit, busy=True, stream=True)
+                payload, visit = self._sent(run, visit, busy=True, stream=stream)
                 yield payload, visit
-        yield from self._rest(run, visit, stream=True)
+        yield from self._rest(run, visit, stream=stream)
 
     def _step(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         if run.finished:

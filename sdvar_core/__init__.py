@@ -7,7 +7,7 @@ from sdvar_core.presets import PAIRS
 from sdvar_core.request import Request
 from sdvar_core.scales import Schedule
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
-from sdvar_core.speculative.next_scale import decode, generate, trace_of
+from sdvar_core.speculative.next_scale import check_request, decode, generate, trace_of
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import RULES, Rule
 from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
@@ -36,6 +36,7 @@ __all__ = [
     "Trace",
     "TraceError",
     "Unverified",
+    "check_request",
     "decode",
     "generate",
     "load_pair",

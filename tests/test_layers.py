@@ -27,7 +27,7 @@ CORE = {
     "bench": EVERYTHING | {"bench"},
 }
 COMMANDS = {"training", "evaluate", "bench"}  # these may print
-BESIDE = {"stage", "figures", "session", "run", "inspector", "frames", "narration", "exports"}
+BESIDE = {"stage", "figures", "session", "run", "inspector", "address", "frames", "narration", "exports"}
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},

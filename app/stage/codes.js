@@ -63,7 +63,7 @@ function showRow(element, row, pending) {
   write(sign, pending ? (row.mark ? "•" : "") : SIGNS[row.mark]);
   BARS.forEach((name, i) => {
     bars.children[i].hidden = row[name] === undefined;
-    bars.children[i].style.width = 100 * (row[name] || 0) + "%";
+    bars.children[i].style.width = row[name] ? "max(1px, " + 100 * row[name] + "%)" : "0";
   });
   write(p, row.p === undefined ? "–" : number(row.p));
   write(q, row.q === undefined ? "–" : number(row.q));

@@ -1,6 +1,7 @@
 // The stage put together: values come in, the visitor points and presses, and everything is drawn from one view.
 // gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
+import { AddressBar } from "./address.js";
 import { Clock } from "./clock.js";
 import { showCodes } from "./codes.js";
 import { showCounters } from "./counters.js";
@@ -9,6 +10,7 @@ import { Inspector, questionOf } from "./inspector.js";
 import { drawCaches, drawMask, maskTokenAt } from "./mask.js";
 import { showNarration } from "./narration.js";
 import { drawPicture } from "./picture.js";
+import { probeCell } from "./probe.js";
 import { drawPyramid, pyramidLayout, tokenAt } from "./pyramid.js";
 import { showReadout } from "./readout.js";
 import { barAt, drawRounds } from "./rounds.js";
@@ -32,6 +34,9 @@ const settings = { heat: "verdict", picture: "committed" };
 const store = new Store(props.idle, (run, first, stop) => server.frames([run, first, stop]), storeChanged);
 const asked = (name) => (run, event, index) => server[name]([run, event, index]);
 const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
+const address = new AddressBar(() => window.location.search, (query) => {
+  window.history.replaceState(window.history.state, "", query + window.location.hash);
+});
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 let theme = readTheme(element);
 let controls = null; // the settings on the left, once one of them was touched
@@ -69,6 +74,7 @@ function draw() {
   showCodes(part, showReadout(part, shown), inspector.show(question));
   showNarration(part, shown);
   describeViews(part, shown);
+  noteAddress();
 }
 
 // --- What comes from the server ---------------------------------------------------------------------------------
@@ -222,6 +228,13 @@ function settingsChanged() {
   });
 }
 
+function noteAddress() {
+  const { run, settings: ofRun } = store.header;
+  const chosen = controls && Object.fromEntries(props.idle.order.map((name, i) => [name, controls[i]]));
+  const ofOrder = run && Object.fromEntries(props.idle.order.map((name) => [name, ofRun[name]]));
+  address.note(chosen || ofOrder, run && !settingsChanged() ? clock.cursor + 1 : null);
+}
+
 // Light or dark was switched.
 new MutationObserver(() => {
   theme = readTheme(element);
@@ -249,17 +262,7 @@ window.sdvar = {
     selection.choose({ scale, index });
     redraw();
   },
-  // Where a token's cell is on the screen, and the colour at its middle.
-  cell(scale, index) {
-    const { width, height, canvas, ratio } = surfaces.pyramid;
-    const { map, top, side } = pyramidLayout(width, height, store.header.sides)[scale];
-    const count = store.header.sides[scale], box = canvas.getBoundingClientRect();
-    const x = map + ((index % count) + 0.5) * (side / count), y = top + (Math.floor(index / count) + 0.5) * (side / count);
-    const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-    probe.drawImage(canvas, Math.floor(x * ratio), Math.floor(y * ratio), 1, 1, 0, 0, 1, 1);
-    const colour = Array.from(probe.getImageData(0, 0, 1, 1).data.slice(0, 3));
-    return { x: box.left + x, y: box.top + y, colour };
-  },
+  cell: (scale, index) => probeCell(surfaces.pyramid, store.header.sides, scale, index),
   askServer: (name, question) => server[name](question),
   // Milliseconds that one drawing of everything takes.
   timeDraw() {
