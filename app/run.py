@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from app.frames import Baseline, Frame, Header, frame, header
+from app.frames import Baseline, Frame, Header, baseline, frame, header
 from app.inspector import Shortlist, shortlist
 from sdvar_core import (
     Bonus,
@@ -74,6 +74,14 @@ class Run:
     def trace(self) -> Trace:
         """The whole trace, with its picture."""
         return trace_of(self.pair, self.request, self.events)
+
+    def compared_with(self, alone: Trace) -> Baseline:
+        """How the finished run compares with the target-only run of the same luck, scale by scale."""
+        trace, after = self.trace(), []
+        if trace.differing_tokens(alone):
+            both = [np.concatenate(scale) for scale in zip(trace.tokens, alone.tokens)]
+            after = [tuple(self.pair.render(both[: scale + 1])) for scale in range(len(both))]
+        return baseline(trace, alone, after)
 
     def token(self, event: int, index: int) -> list[dict] | None:
         """The likeliest codes of a token of an event, with exact numbers; None if there is no such thing."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
-from app.frames import baseline
 from app.inspector import Swatches
 from app.run import Run
 from sdvar_core import Pair, Request, SDVARError, Trace, decode, trace_of
@@ -122,7 +121,7 @@ class Visits:
             return
         alone = self._alone(run)
         if alone is not None and not run.forgotten:
-            run.baseline = baseline(run.trace(), alone)
+            run.baseline = run.compared_with(alone)
             yield self.payload(visit, run, visit.count), visit
 
     def stop(self, visit: Visit) -> None:

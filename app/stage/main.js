@@ -2,12 +2,14 @@
 // gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
 import { AddressBar } from "./address.js";
+import { drawCaches } from "./caches.js";
 import { Clock } from "./clock.js";
 import { showCodes } from "./codes.js";
 import { showCounters } from "./counters.js";
 import { HEATS } from "./heat.js";
 import { Inspector, questionOf } from "./inspector.js";
-import { drawCaches, drawMask, maskTokenAt } from "./mask.js";
+import { drawMask, maskTokenAt } from "./mask.js";
+import { MASKS } from "./masks.js";
 import { showNarration } from "./narration.js";
 import { drawPicture } from "./picture.js";
 import { probeCell } from "./probe.js";
@@ -30,7 +32,7 @@ const part = (name) => {
 
 const clock = new Clock();
 const selection = new Selection();
-const settings = { heat: "verdict", picture: "committed" };
+const settings = { heat: "verdict", picture: "committed", mask: "block" };
 const store = new Store(props.idle, (run, first, stop) => server.frames([run, first, stop]), storeChanged);
 const asked = (name) => (run, event, index) => server[name]([run, event, index]);
 const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
@@ -173,6 +175,11 @@ function choices(attribute, take) {
 }
 choices("data-heat", (name) => { if (HEATS[name]) settings.heat = name; });
 choices("data-picture", (name) => { settings.picture = name; });
+
+part("mask-kind").addEventListener("change", (event) => {
+  if (MASKS[event.target.value]) settings.mask = event.target.value;
+  redraw();
+});
 
 // Pointing at a canvas: find(place, surface) says which token is there.
 function pointing(name, find) {

@@ -1,4 +1,4 @@
-// The large picture: what is committed so far, or the draft's guess.
+// The large picture: what is committed so far, the draft's guess, or how far the committed one is from the exact one.
 
 import { font } from "./theme.js";
 import { roundedBox } from "./surface.js";
@@ -9,7 +9,8 @@ export function drawPicture(context, width, height, view) {
   const { store, theme, state, settings } = view;
   const side = Math.min(width, height);
   const left = (width - side) / 2, top = (height - side) / 2;
-  const image = store.picture(shownPicture(state, settings));
+  const image = settings.picture === "difference" ? store.difference(settledScale(state))
+    : store.picture(shownPicture(state, settings));
   context.save();
   roundedBox(context, left, top, side, side, RADIUS);
   context.clip();
@@ -31,8 +32,25 @@ export function shownPicture(state, settings) {
   return state.committedPicture;
 }
 
+// The last scale that has its tokens, or null.
+export function settledScale(state) {
+  const settled = state.scales.filter((record) => ["judged", "bonus", "unverified"].includes(record.status)).length;
+  return settled ? settled - 1 : null;
+}
+
+// Why there is no picture to show.
+export function blankText(state, settings, { baseline }) {
+  if (state.index < 0) return "The picture appears here";
+  if (settings.picture === "difference") {
+    if (!baseline) return "Known after the run";
+    if (!baseline.differences.length) return "No difference: all tokens equal";
+  }
+  if (settings.picture === "guess") return "Nothing is guessed yet";
+  return "Nothing is committed yet";
+}
+
 // Before the first picture: the finest grid, empty.
-function blank(context, left, top, side, { store, theme, state }) {
+function blank(context, left, top, side, { store, theme, state, settings }) {
   const cells = store.header.sides[store.header.sides.length - 1];
   context.strokeStyle = theme.line;
   context.lineWidth = 1;
@@ -45,7 +63,7 @@ function blank(context, left, top, side, { store, theme, state }) {
     context.lineTo(left + side, top + at);
   }
   context.stroke();
-  const text = state.index < 0 ? "The picture appears here" : "Nothing is committed yet";
+  const text = blankText(state, settings, store);
   context.font = font(theme, 13.5, 500);
   context.textAlign = "center";
   context.textBaseline = "middle";
