@@ -1,15 +1,19 @@
 // The attention mask as blocks of scales: rows look at columns. Blocks are as wide as their scale's side.
 
-import { offsetsOf, placeOf, spanOf } from "./masks.js";
+import { MASKS, offsetsOf, placeOf, spanOf } from "./masks.js";
 import { font } from "./theme.js";
 import { hatch, roundedBox } from "./surface.js";
 
+const LEGEND = 66;
+
+// The mask stands in the middle, or at the left where only so the legend has room beside it.
 export function maskLayout(width, height, sides) {
   const size = Math.min(width, height);
   const whole = sides.reduce((sum, side) => sum + side, 0);
   const edges = [0];
   for (const side of sides) edges.push(edges[edges.length - 1] + (side / whole) * size);
-  return { size, left: (width - size) / 2, top: 0, edges };
+  const spare = width - size;
+  return { size, left: spare >= LEGEND && spare < 2 * LEGEND ? 0 : spare / 2, top: 0, edges };
 }
 
 export function drawMask(context, width, height, view) {
@@ -30,7 +34,7 @@ export function drawMask(context, width, height, view) {
   if (view.settings.mask === "query") leaks(context, left, top, edges, view);
   else if (view.settings.mask !== "block") missing(context, left, top, edges, view);
   names(context, left, top, edges, view);
-  if (state.reading) legend(context, Math.min(width, left + size + 48), top, state.reading, theme);
+  if (state.reading) legend(context, left + size + (width - left - size >= LEGEND ? LEGEND : 0), top, state.reading, theme);
   if (selection.token) tokenRow(context, left, top, edges, view);
 }
 
@@ -45,7 +49,7 @@ function blockColour(row, column, reading, theme) {
   return draft ? theme.pending : theme.kept;
 }
 
-function names(context, left, top, edges, { store, state, theme }) {
+function names(context, left, top, edges, { store, state, settings, theme }) {
   context.textAlign = "center";
   context.textBaseline = "middle";
   store.header.sides.forEach((_, scale) => {
@@ -55,11 +59,17 @@ function names(context, left, top, edges, { store, state, theme }) {
     context.font = font(theme, Math.min(11, tall - 1), 600);
     context.fillStyle = strong ? theme.onStrong : theme.muted;
     const middle = (edges[scale] + edges[scale + 1]) / 2;
+    if (MASKS[settings.mask].wrong && strong) { // readable on hatching too
+      context.strokeStyle = theme.card;
+      context.lineWidth = 3;
+      context.strokeText(String(scale + 1), left + middle, top + middle + 0.5);
+      context.fillStyle = theme.ink;
+    }
     context.fillText(String(scale + 1), left + middle, top + middle + 0.5);
   });
 }
 
-// In the empty corner: what the two colours mean.
+// Beside the mask, or in its empty corner: what the two colours mean.
 function legend(context, right, top, { model, start }, theme) {
   const draft = model === "draft";
   const lines = [[draft ? theme.pending : theme.kept, "now"], [draft ? theme.faint : theme.accentSoft, "cached"]];

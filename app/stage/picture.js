@@ -20,6 +20,7 @@ export function drawPicture(context, width, height, view) {
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "high";
     context.drawImage(image, left, top, side, side);
+    if (settings.picture === "difference") caption(context, left, top + side, "×" + store.baseline.gain + " · black is equal", theme);
   } else {
     blank(context, left, top, side, view);
   }
@@ -30,6 +31,19 @@ export function drawPicture(context, width, height, view) {
 export function shownPicture(state, settings) {
   if (settings.picture === "guess") return state.guessPicture;
   return state.committedPicture;
+}
+
+// What the eye cannot know, on the picture's lower edge.
+function caption(context, left, bottom, text, theme) {
+  context.font = font(theme, 11.5, 500);
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  const wide = context.measureText(text).width + 16;
+  context.fillStyle = theme.card;
+  roundedBox(context, left + 8, bottom - 30, wide, 22, 11);
+  context.fill();
+  context.fillStyle = theme.ink;
+  context.fillText(text, left + 16, bottom - 18.5);
 }
 
 // The last scale that has its tokens, or null.
