@@ -18,8 +18,6 @@ from sdvar_core.errors import CheckpointError, ConfigurationError
 from sdvar_core.models.classifier import Classifier, ClassifierConfig
 from sdvar_core.models.var import VAR, VARConfig
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
-from sdvar_core.presets import PAIRS, PairPreset
-from sdvar_core.speculative.pair import Pair
 
 KINDS: dict[str, tuple[type, type[nn.Module]]] = {
     "classifier": (ClassifierConfig, Classifier),
@@ -34,22 +32,6 @@ LARGEST_COUNTS = dict.fromkeys(("levels", "multipliers", "residual_blocks", "sha
     ("depth", "sides"), 256
 )
 _REAL_NUMBERS = {"F64", "F32", "F16", "BF16"}
-
-
-def load_pair(name: str) -> Pair:
-    """The pair of that name, on the CPU in float32, ready to decode. CheckpointError if it is unknown or damaged."""
-    if name not in PAIRS:
-        raise CheckpointError(f"Unknown pair {name!r}: choose one of {', '.join(PAIRS)}.")
-    return load_preset(PAIRS[name])
-
-
-def load_preset(preset: PairPreset) -> Pair:
-    """The pair whose parts lie in the preset's folders; CheckpointError if one is damaged or they do not fit."""
-    draft, target = load_model(preset.draft, "var"), load_model(preset.target, "var")
-    tokenizer = load_model(preset.tokenizer, "vqvae")
-    check_fit(draft, target, tokenizer, len(preset.class_names))
-    schedule, codes = tokenizer.config.schedule, tokenizer.config.codes
-    return Pair(preset.name, draft, target, tokenizer, schedule, codes, preset.class_names)
 
 
 def check_fit(draft: VAR, target: VAR, tokenizer: VQVAE, classes: int) -> None:
@@ -78,11 +60,10 @@ def load_model(folder: Path, kind: str) -> nn.Module:
     """The model in ``folder``, float32, in evaluation mode, without gradients; CheckpointError if anything differs."""
     config_type, network = KINDS[kind]
     config = _read_config(folder / CONFIG, kind, config_type)
-    with torch.device("meta"):
-        expected = {name: tuple(value.shape) for name, value in network(config).state_dict().items()}
-    weights = _read_weights(folder / WEIGHTS, expected)
-    model = network(config)
-    model.load_state_dict(weights)
+    with torch.device("meta"):  # no memory, and no time for initial weights
+        model = network(config)
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    model.load_state_dict(_read_weights(folder / WEIGHTS, expected), assign=True)
     return model.eval().requires_grad_(False)
 
 
@@ -135,7 +116,7 @@ def _read_weights(path: Path, expected: dict[str, tuple[int, ...]]) -> dict[str,
     try:
         with safe_open(path, framework="pt") as file:
             _compare(path, {name: file.get_slice(name) for name in file.keys()}, expected)  # noqa: SIM118
-            weights = {name: file.get_tensor(name).float() for name in expected}
+            weights = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in expected}
     except OSError as error:
         raise CheckpointError(f"Cannot read {_shown(path)}: is the checkpoint complete?") from error
     except SafetensorError as error:

@@ -104,7 +104,17 @@ class RoundEnd:
     target_cache: tuple[int, int]
 
 
-Event = Drafted | Carried | TargetCall | Judged | Bonus | Unverified | RoundEnd
+@dataclass(frozen=True, eq=False)
+class Violation:
+    """Something that must hold in every run did not: ``invariant`` is its name in ``INVARIANTS``. Follows the event
+    that showed it; at most one for each invariant and round."""
+
+    round: int
+    invariant: str
+    sentence: str
+
+
+Event = Drafted | Carried | TargetCall | Judged | Bonus | Unverified | RoundEnd | Violation
 SETTLING = Judged | Bonus | Unverified  # the events after which a scale's tokens stand
 EVENT_KINDS: dict[str, type] = {
     "drafted": Drafted,
@@ -114,6 +124,7 @@ EVENT_KINDS: dict[str, type] = {
     "bonus": Bonus,
     "unverified": Unverified,
     "round_end": RoundEnd,
+    "violation": Violation,
 }
 
 
@@ -206,7 +217,8 @@ class Trace:
 
     @property
     def tolerated(self) -> int:
-        """Judged tokens that were not kept by the test and stand all the same; 0 under every exact rule."""
+        """Judged tokens that were not kept by the test and stand all the same; 0 under every exact rule but ``scale``,
+        whose redraw of a whole scale may name some of the same codes."""
         return self.judged - self.kept - self.corrected
 
     @property
@@ -230,6 +242,11 @@ class Trace:
         variations = [event.total_variation[~np.isnan(event.total_variation)] for event in self.of(Judged)]
         values = np.concatenate([np.zeros(0), *(entry.ravel() for entry in variations)])
         return float(np.mean(1.0 - values)) if values.size else 0.0
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What the invariants found wrong; none in a sound run."""
+        return self.of(Violation)
 
     @property
     def draft_seconds(self) -> float:

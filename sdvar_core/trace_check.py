@@ -5,50 +5,73 @@ from dataclasses import fields
 import numpy as np
 
 from sdvar_core.errors import TraceError
-from sdvar_core.trace import SETTLING, Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Unverified
+from sdvar_core.trace import (
+    SETTLING,
+    Bonus,
+    Carried,
+    Drafted,
+    Event,
+    Judged,
+    RoundEnd,
+    TargetCall,
+    Trace,
+    Unverified,
+    Violation,
+)
+
+LONGEST_SENTENCE = 1000  # characters of a violation
 
 
 def check_trace(trace: Trace) -> None:
     """Walk through the events; TraceError at the first that cannot follow from those before it."""
-    walk = _Walk(trace)
-    for number, event in enumerate(trace.events, 1):
-        walk.where = f"event {number} ({type(event).__name__})"
-        match event:
-            case RoundEnd():
-                walk.end(event)
-            case TargetCall():
-                walk.call(event)
-            case _:
-                walk.scale(event)
+    walk = Walk(trace)
+    for event in trace.events:
+        walk.take(event)
 
 
-class _Walk:
-    """What is known of the run after the events so far."""
+class Walk:
+    """What is known of a run after the events so far; of the trace only the request, schedule and codes are read."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.where = ""
+        self.number, self.where = 0, ""
         self.committed = self.settled = self.calls = 0  # settled: scales whose tokens stand
         self.called = False  # in this round
         self.proposals: list[np.ndarray] = []  # of this round
 
-    def refuse(self, what: str) -> TraceError:
+    def take(self, event: Event) -> None:
+        """Go one event further; TraceError if it cannot follow from those before it."""
+        self.number += 1
+        self.where = f"event {self.number} ({type(event).__name__})"
+        match event:
+            case RoundEnd():
+                self._end(event)
+            case TargetCall():
+                self._call(event)
+            case Violation():
+                self._violation(event)
+            case _:
+                self._scale(event)
+
+    def _refuse(self, what: str) -> TraceError:
         return TraceError(f"In {self.where} {what}")
 
-    def end(self, event: RoundEnd) -> None:
+    def _end(self, event: RoundEnd) -> None:
         if not self.committed < event.committed == self.settled:
-            raise self.refuse(
+            raise self._refuse(
                 f"{event.committed} scales are final after {self.committed}, with {self.settled} settled."
             )
         proposed = len(self.proposals)
         if (event.gamma, event.discarded) != (proposed, max(0, self.committed + proposed - self.settled)):
-            raise self.refuse(f"{event.gamma} scales were proposed and {event.discarded} discarded: impossible.")
+            raise self._refuse(f"{event.gamma} scales were proposed and {event.discarded} discarded: impossible.")
         for before, after in (event.draft_cache, event.target_cache):
             if not 0 <= after <= min(before, event.committed):
-                raise self.refuse(f"a cache goes from {before} to {after} scales although {event.committed} are final.")
+                raise self._refuse(
+                    f"a cache goes from {before} to {after} scales although {event.committed} are final."
+                )
         self.committed, self.proposals, self.called = event.committed, [], False
 
-    def call(self, event: TargetCall) -> None:
+    def _call(self, event: TargetCall) -> None:
         self.calls += 1
         expected = (self.calls, self.committed, self.committed + len(self.proposals) + 1)
         if (
@@ -56,39 +79,43 @@ class _Walk:
             or self.called
             or not 0 <= event.read_from <= event.start
         ):
-            raise self.refuse(f"scales {event.start + 1} to {event.stop} are read after {self.committed}.")
+            raise self._refuse(f"scales {event.start + 1} to {event.stop} are read after {self.committed}.")
         self.called = True
 
-    def scale(self, event: Event) -> None:
+    def _violation(self, event: Violation) -> None:
+        if event.round < 1 or not all(0 < len(text) <= LONGEST_SENTENCE for text in (event.invariant, event.sentence)):
+            raise self._refuse("the violation has no name, no sentence or too long a one.")
+
+    def _scale(self, event: Event) -> None:
         lengths = self.trace.schedule.lengths
         if not self.committed <= event.scale < len(lengths):
-            raise self.refuse(f"scale {event.scale + 1} is touched although {self.committed} scales are final.")
-        self.arrays(event, (self.trace.request.batch, lengths[event.scale]))
+            raise self._refuse(f"scale {event.scale + 1} is touched although {self.committed} scales are final.")
+        self._arrays(event, (self.trace.request.batch, lengths[event.scale]))
         proposing = isinstance(event, Drafted | Carried)
         due = self.committed + len(self.proposals) if proposing else self.settled
         if event.scale != due or self.called != isinstance(event, Judged | Bonus):
-            raise self.refuse(f"scale {event.scale + 1} comes out of order.")
+            raise self._refuse(f"scale {event.scale + 1} comes out of order.")
         if proposing:
             self.proposals.append(event.tokens)
         if isinstance(event, SETTLING):
             self.settled += 1
         if isinstance(event, Judged | Unverified):
-            self.verdict(event)
+            self._verdict(event)
 
-    def verdict(self, event: Judged | Unverified) -> None:
+    def _verdict(self, event: Judged | Unverified) -> None:
         proposed = self.proposals[event.scale - self.committed :][:1]
         claimed = event.drafted if isinstance(event, Judged) else event.tokens
         if not proposed or not np.array_equal(proposed[0], claimed):
-            raise self.refuse("other tokens are judged than were drafted.")
+            raise self._refuse("other tokens are judged than were drafted.")
         if isinstance(event, Judged) and not np.array_equal(event.drafted[event.kept], event.tokens[event.kept]):
-            raise self.refuse("a kept token is not the drafted one.")
+            raise self._refuse("a kept token is not the drafted one.")
 
-    def arrays(self, event: Event, shape: tuple[int, int]) -> None:
+    def _arrays(self, event: Event, shape: tuple[int, int]) -> None:
         for field in fields(event):
             value = getattr(event, field.name)
             expected = shape[:1] if field.name == "passed" else shape
             if isinstance(value, np.ndarray) and value.shape != expected:
-                raise self.refuse(f"{field.name} has shape {value.shape}, expected {expected}.")
+                raise self._refuse(f"{field.name} has shape {value.shape}, expected {expected}.")
         for tokens in (event.tokens, getattr(event, "drafted", event.tokens)):
             if tokens.min() < 0 or tokens.max() >= self.trace.codes:
-                raise self.refuse(f"a token is outside the codebook of {self.trace.codes} codes.")
+                raise self._refuse(f"a token is outside the codebook of {self.trace.codes} codes.")

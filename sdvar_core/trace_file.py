@@ -115,6 +115,9 @@ def _event(entry: dict[str, Any]) -> Event:
         elif field.type is int:
             if type(value) is not int:
                 raise TypeError
+        elif field.type is str:
+            if not isinstance(value, str):
+                raise TypeError
         elif field.type is float:
             value = float(value)
         else:

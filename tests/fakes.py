@@ -21,8 +21,12 @@ class ShortSchedule(Schedule):
 
 
 class FakeCache:
-    def __init__(self) -> None:
-        self.scales = 0
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule, self.scales = schedule, 0
+
+    @property
+    def positions(self) -> int:
+        return self.schedule.offsets[self.scales]
 
     def rollback(self, scales: int) -> None:
         assert scales <= self.scales
@@ -67,7 +71,7 @@ class FakeModel:
         return labels
 
     def new_cache(self, batch: int) -> FakeCache:
-        return FakeCache()
+        return FakeCache(self.schedule)
 
     def __call__(
         self, features: Sequence[torch.Tensor | None], start: int, conditioning: torch.Tensor, cache: FakeCache

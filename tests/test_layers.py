@@ -8,9 +8,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "scales", "randomness", "probability", "cache", "phases", "request"}
-GROUND |= {"trace", "trace_check", "trace_file"}
+GROUND |= {"philox", "trace", "trace_check", "trace_file"}
 MODELS = GROUND | {"nn", "models"}
-EVERYTHING = MODELS | {"presets", "speculative", "checkpoints", "training", "tables", "command_line"}
+LOADING = MODELS | {"presets", "speculative", "checkpoints", "official", "placement", "pairs"}
+EVERYTHING = LOADING | {"training", "tables", "command_line"}
 # Part of the core → the parts that it may import, itself included.
 CORE = {
     **{name: GROUND for name in GROUND},
@@ -19,14 +20,19 @@ CORE = {
     "presets": {"presets"},
     "tables": {"tables"},
     "speculative": GROUND | {"speculative"},  # it knows models by a Protocol, so that a fake fits
-    "checkpoints": MODELS | {"presets", "speculative"},
-    "__init__": MODELS | {"presets", "speculative", "checkpoints"},
+    "placement": {"errors", "placement"},
+    "checkpoints": MODELS,
+    "official": MODELS | {"presets", "official"},
+    "pairs": LOADING,
+    "__init__": LOADING,
     "command_line": EVERYTHING - {"training"},
     "training": MODELS | {"presets", "speculative", "checkpoints", "training"},
+    "fetch": EVERYTHING - {"training"} | {"fetch"},
+    "measure": EVERYTHING - {"training"} | {"measure"},
     "evaluate": EVERYTHING | {"evaluate"},
-    "bench": EVERYTHING | {"bench"},
+    "bench": EVERYTHING | {"measure", "bench"},
 }
-COMMANDS = {"training", "evaluate", "bench"}  # these may print
+COMMANDS = {"training", "evaluate", "bench", "fetch"}  # these may print
 BESIDE = {"stage", "figures", "session", "run", "inspector", "address", "frames", "narration", "exports"}
 # Part of the app → the parts that it may import, itself included.
 APP = {

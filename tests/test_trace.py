@@ -112,3 +112,27 @@ def test_unfinished_traces_count_what_happened(trace):
         assert part.target_calls == sum(isinstance(event, sd.TargetCall) for event in part.events)
         assert len(part.tokens) == part.committed
         assert loads(dumps(part)).same_run(part)
+
+
+def test_violations_are_saved_and_read(tmp_path):
+    trace = sd.generate(fake_pair(), seed=3, gamma=1, rule="token", fault="forced acceptance at γ=1", watch="all")
+    assert trace.violations
+    copy = loads(dumps(trace))
+    assert copy.same_run(trace)
+    assert [violation.sentence for violation in copy.violations] == [entry.sentence for entry in trace.violations]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda entry: entry.update(sentence=3), "damaged"),
+        (lambda entry: entry.update(sentence=""), "has no name"),
+        (lambda entry: entry.update(invariant="x" * 2000), "has no name"),
+        (lambda entry: entry.update(round=0), "has no name"),
+        (lambda entry: entry.pop("invariant"), "damaged"),
+    ],
+)
+def test_damaged_violations_get_one_sentence(change, sentence):
+    trace = sd.generate(fake_pair(), seed=3, gamma=1, rule="token", fault="forced acceptance at γ=1", watch="all")
+    with pytest.raises(sd.TraceError, match=sentence):
+        loads(damaged(trace, lambda record: change(first(record, "violation"))))

@@ -58,3 +58,29 @@ def save_tiny_models(folder: Path) -> list[str]:
 def tiny_pair() -> Pair:
     """Draft, target and tokenizer that fit one another."""
     return Pair("tiny", tiny_var(1, depth=1), tiny_var(2), tiny_tokenizer(), TOKENIZER.schedule, 8, TINY_WORLD_NAMES)
+
+
+STIRRED_SIDES = (1, 2, 3, 4)
+
+
+def stirred_var(seed: int, depth: int = 2, loudness: float = 0.4) -> VAR:
+    """A transformer of width 16 in which every weight matters: the initial ones would leave the blocks idle."""
+    config = VARConfig(depth=depth, width=16, heads=2, classes=10, codes=8, latent_channels=3, sides=STIRRED_SIDES)
+    model = VAR(config).eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        parameter.copy_(loudness * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def stirred_pair(distance: float = 0.1) -> Pair:
+    """A pair with weights that all matter; the draft is the target with noise of ``distance`` on its weights."""
+    target, draft = stirred_var(2), stirred_var(2)
+    generator = torch.Generator().manual_seed(7)
+    for parameter in draft.parameters():
+        parameter.add_(distance * torch.randn(parameter.shape, generator=generator))
+    tokenizer = VQVAEConfig(**{**TOKENIZER.__dict__, "sides": STIRRED_SIDES})
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        quantizing = VQVAE(tokenizer).eval().requires_grad_(False)
+    return Pair("stirred", draft, target, quantizing, tokenizer.schedule, 8, TINY_WORLD_NAMES)

@@ -4,7 +4,7 @@ Target-only decoding is this with gamma = 0. Source: design section 2; Leviathan
 scales of a VAR pyramid (Tian et al. 2024).
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,14 @@ from sdvar_core.probability import entropy, of_token, total_variation
 from sdvar_core.randomness import Luck, ScaleLuck
 from sdvar_core.request import Request
 from sdvar_core.speculative.acceptance import Verdict
-from sdvar_core.speculative.draft_length import draft_length_named
-from sdvar_core.speculative.pair import Pair
+from sdvar_core.speculative.clock import Clock
+from sdvar_core.speculative.costs import Costs, Timing
+from sdvar_core.speculative.draft_length import GoOn, Outcome, always, draft_length_named
+from sdvar_core.speculative.pair import Pair, ScaleModel
 from sdvar_core.speculative.reader import Prefix, Reader
 from sdvar_core.speculative.rules import rule_named
 from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified
 
-Clock = Callable[[], float]
 Listener = Callable[[Event, Tensor | None, Tensor | None], None]
 """Told an event with the p and q it came from, float64 (batch, n², codes), just before the event is yielded."""
 
@@ -33,10 +34,13 @@ def nobody(event: Event, target: Tensor | None, draft: Tensor | None) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """A guess of one scale: tokens int64 (batch, n²), and q, or None where the target's own answer was carried over."""
+    """A guess of one scale: tokens int64 (batch, n²), and of q the distribution, the guided logits that it was made
+    from, and the entropy (batch, n²); none of these where the target's own answer was carried over."""
 
     tokens: Tensor
-    distribution: Tensor | None
+    distribution: Tensor | None = None
+    logits: Tensor | None = None
+    entropy: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +56,13 @@ class Decoder:
     """The state of one run, and one method for each step of a round. The steps are what a fault replaces.
 
     listener: hears the distributions, which events do not carry: they are a hundred times as large as all else.
+    costs: what forwards cost, for the controllers that ask; None means to measure them during the run.
+    window, answers: of the round in progress, or of the last one; answers are the target's guided logits.
     """
 
     listener: Listener = staticmethod(nobody)
 
-    def __init__(self, pair: Pair, request: Request, clock: Clock, luck: Luck) -> None:
+    def __init__(self, pair: Pair, request: Request, clock: Clock, luck: Luck, costs: Costs | None = None) -> None:
         self.pair, self.request, self.clock, self.luck = pair, request, clock, luck
         self.scales = len(pair.schedule)
         self.phases = plan(request.phases, self.scales)
@@ -64,13 +70,18 @@ class Decoder:
         self.options = self.rule.checked(dict(request.options))
         if self.rule.codebook:
             self.options["codebook"] = pair.tokenizer.quantizer.codebook
-        self.choose_gamma = draft_length_named(request.draft_length).choose
-        self.draft = Reader(pair, pair.draft, request)
-        self.target = Reader(pair, pair.target, request)
+        self.draft_length = draft_length_named(request.draft_length)
+        self.given_costs = costs
+        self.draft = self.new_reader(pair.draft)
+        self.target = self.new_reader(pair.target)
         self.prefix = Prefix.empty(pair.tokenizer.quantizer, request.batch)
+        self.window = Window(0, [], self.prefix)
+        self.answers: list[Tensor] = []
         self.carried: dict[int, Tensor] = {}  # the target's stale answers by scale
         self.rounds: list[RoundEnd] = []
-        self.calls = 0
+        self.outcomes: list[Outcome] = []
+        self.draft_timings: list[Timing] = []
+        self.target_timings: list[Timing] = []
 
     def events(self) -> Iterator[Event]:
         """Decode to the end, yielding every event as it happens."""
@@ -80,7 +91,8 @@ class Decoder:
 
     def round(self, phase: Phase) -> Iterator[Event]:
         """Draft, verify, judge, commit, roll back."""
-        window = yield from self.propose(self.gamma(phase))
+        go_on = always if phase.do == "draft" else self.draft_length.go_on
+        window = self.window = yield from self.propose(self.gamma(phase), go_on)
         if phase.do == "draft":
             tokens = yield from self.trust(window)
         else:
@@ -96,17 +108,23 @@ class Decoder:
         left = phase.until - self.prefix.scales
         if phase.do == "draft":
             return left
-        return 0 if phase.do == "target" else min(self.choose_gamma(self.request.gamma, self.rounds), left - 1)
+        if phase.do == "target":
+            return 0
+        chosen = self.draft_length.choose(self.request.gamma, self.outcomes, self.prefix.scales, self.costs)
+        return min(chosen, left - 1)
 
-    def propose(self, gamma: int) -> Generator[Event, None, Window]:
-        """Guess gamma scales, each from the guesses before it; what is committed stays untouched."""
-        start, supposed, proposals = self.prefix.scales, self.prefix, []
+    def propose(self, gamma: int, go_on: GoOn) -> Generator[Event, None, Window]:
+        """Guess gamma scales, or fewer, each from the guesses before it; what is committed stays untouched."""
+        start, supposed, proposals, entropies = self.prefix.scales, self.prefix, [], []
         for scale in range(start, start + gamma):
+            if not go_on(entropies):
+                break
             if scale in self.carried:
-                proposal = Proposal(self.carried[scale], None)
+                proposal = Proposal(self.carried[scale])
                 yield Carried(self.number, scale, _ints(proposal.tokens))
             else:
                 proposal = yield from self.guess(scale, supposed)
+                entropies.append(proposal.entropy.flatten().tolist())
             proposals.append(proposal)
             supposed = self.extended(supposed, proposal.tokens)
         return Window(start, proposals, supposed)
@@ -114,21 +132,29 @@ class Decoder:
     def guess(self, scale: int, supposed: Prefix) -> Generator[Event, None, Proposal]:
         """One forward of the draft, over the scales that its cache misses and this one."""
         began, read_from = self.clock(), self.draft.cache.scales
-        q = self.draft.read(supposed.inputs, scale + 1)[-1]
+        logits = self.draft.logits(supposed.inputs, scale + 1)[-1]
+        q = self.draft.distribution(logits)
         seconds = self.clock() - began
-        x = self.rule.propose(q, self.luck_of(scale))
-        numbers = _ints(x), _floats(of_token(q, x)), _floats(entropy(q))
+        self.draft_timings.append(Timing(read_from, scale + 1, seconds))
+        x, unsure = self.rule.propose(q, self.luck_of(scale)), entropy(q)
+        numbers = _ints(x), _floats(of_token(q, x)), _floats(unsure)
         yield self.told(Drafted(self.number, scale, read_from, *numbers, seconds), None, q)
-        return Proposal(x, q)
+        return Proposal(x, q, logits, unsure)
 
     def verify(self, window: Window) -> Generator[Event, None, list[Tensor]]:
         """One forward of the target: its distributions of the proposed scales and of the one after them."""
         stop = window.start + len(window.proposals) + 1
         began, read_from = self.clock(), self.target.cache.scales
-        answers = self.target.read(window.supposed.inputs, stop)[window.start - stop :]
-        self.calls += 1
-        yield TargetCall(self.number, self.calls, read_from, window.start, stop, self.clock() - began)
+        self.answers = self.target.logits(self.query(window), stop)[window.start - stop :]
+        answers = [self.target.distribution(logits) for logits in self.answers]
+        seconds = self.clock() - began
+        self.target_timings.append(Timing(read_from, stop, seconds))
+        yield TargetCall(self.number, len(self.target_timings), read_from, window.start, stop, seconds)
         return answers
+
+    def query(self, window: Window) -> Sequence[Tensor | None]:
+        """The inputs of the scales 0 … one after the proposed ones: that of a scale holds the tokens before it."""
+        return window.supposed.inputs
 
     def judge(self, window: Window, answers: list[Tensor]) -> Generator[Event, None, list[Tensor]]:
         """Judge scale by scale until one does not pass; after a full pass the target draws the next scale itself.
@@ -137,18 +163,24 @@ class Decoder:
         """
         self.carried, committed = {}, []
         for scale, (proposal, p) in enumerate(zip(window.proposals, answers), window.start):
-            luck = self.luck_of(scale)
-            verdict = self.rule.judge(p, proposal.distribution, proposal.tokens, luck, **self.options)
+            verdict = self.verdict(scale, proposal, p)
             yield self.told(_judged(self.number, scale, proposal, p, verdict), p, proposal.distribution)
             committed.append(verdict.tokens)
             if not verdict.passed.all():
+                self.outcomes.append(Outcome(window.start, len(committed) - 1, failed=True))
                 self.carry(scale + 1, answers[scale + 1 - window.start :])
                 return committed
+        if window.proposals:
+            self.outcomes.append(Outcome(window.start, len(committed), failed=False))
         scale, p = window.start + len(window.proposals), answers[-1]
         tokens = self.rule.answer(p, self.luck_of(scale))
         numbers = _ints(tokens), _floats(of_token(p, tokens)), _floats(entropy(p))
         yield self.told(Bonus(self.number, scale, *numbers), p, None)
         return [*committed, tokens]
+
+    def verdict(self, scale: int, proposal: Proposal, p: Tensor) -> Verdict:
+        """What the rule says of one proposed scale."""
+        return self.rule.judge(p, proposal.distribution, proposal.tokens, self.luck_of(scale), **self.options)
 
     def carry(self, start: int, answers: list[Tensor]) -> None:
         """Remember what the target answered, under slightly stale inputs, for the scales from ``start`` on."""
@@ -198,6 +230,17 @@ class Decoder:
         """The event, once the listener has heard of it."""
         self.listener(event, target, draft)
         return event
+
+    def new_reader(self, model: ScaleModel) -> Reader:
+        """A model with a cache for this run."""
+        return Reader(self.pair, model, self.request)
+
+    @property
+    def costs(self) -> Costs:
+        """What forwards cost as far as is known now."""
+        if self.given_costs is not None:
+            return self.given_costs
+        return Costs.expected(self.pair.schedule.lengths).measured(self.draft_timings, self.target_timings)
 
     @property
     def number(self) -> int:

@@ -1,6 +1,7 @@
-"""How well two models agree on a picture, and how likely the target finds it: read at the right inputs, in one forward.
+"""How near a picture is to the exact one, how well two models agree on it, and how likely the target finds it.
 
-Source: design section 4. Distributions are float64 (batch, n², codes), one tensor a scale; tokens are (batch, n²).
+Models are read at the right inputs, in one forward. Source: design section 4. Distributions are float64
+(batch, n², codes), one tensor a scale; tokens are (batch, n²).
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sdvar_core.errors import RequestError
 from sdvar_core.probability import entropy, of_token, total_variation
 from sdvar_core.request import Request
 from sdvar_core.speculative.pair import Pair, ScaleModel
@@ -42,6 +44,37 @@ class Likelihood:
 
     gap: np.ndarray
     surprise: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Fidelity:
+    """How near pictures are to those of the exact run of the same noise; arrays are (picture,).
+
+    equal_tokens: share of equal tokens, float64. psnr: dB between the pictures, infinite where they are equal, float64.
+    """
+
+    equal_tokens: np.ndarray
+    psnr: np.ndarray
+
+    @property
+    def identical(self) -> np.ndarray:
+        """Whether every token is equal: bool (picture,)."""
+        return self.equal_tokens == 1.0
+
+
+def fidelity(trace: Trace, exact: Trace) -> Fidelity:
+    """Compare a finished run with the exact run of the same labels and seeds; RequestError for any other two."""
+    for run in (trace, exact):
+        if run.pictures is None:
+            raise RequestError("Fidelity needs two finished runs with their pictures; one of these has none.")
+    if (trace.request.labels, trace.request.seeds) != (exact.request.labels, exact.request.seeds):
+        raise RequestError("Fidelity compares runs of the same labels and seeds; these two have others.")
+    equal = np.concatenate([one == two for one, two in zip(trace.tokens, exact.tokens, strict=True)], axis=1)
+    difference = trace.pictures.astype(np.float64) - exact.pictures.astype(np.float64)
+    error = np.square(difference).mean(axis=(1, 2, 3))  # (picture,)
+    psnr = np.full(error.shape, np.inf)
+    psnr[error > 0.0] = 10.0 * np.log10(255.0**2 / error[error > 0.0])
+    return Fidelity(equal.mean(axis=1), psnr)
 
 
 def agreement_along(pair: Pair, traces: Sequence[Trace]) -> Agreement:

@@ -18,6 +18,10 @@ class Cache(Protocol):
 
     scales: int
 
+    @property
+    def positions(self) -> int:
+        """Token positions held."""
+
     def rollback(self, scales: int) -> None:
         """Hold only the first ``scales`` scales."""
 
@@ -73,6 +77,17 @@ class Pair:
     schedule: Schedule
     codes: int
     class_names: tuple[str, ...]
+    precision: str = "float32"  # of the transformers' blocks
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models are."""
+        return self.tokenizer.quantizer.codebook.device
+
+    @property
+    def judging_device(self) -> torch.device:
+        """Where distributions are made and judged: beside the models, or on the CPU where those have no float64."""
+        return torch.device("cpu") if self.device.type == "mps" else self.device
 
     def class_index(self, label: Label) -> int:
         """The index of a class name or of an index; RequestError for an unknown one."""

@@ -28,16 +28,20 @@ class Prefix:
     @torch.inference_mode()
     def extended(self, tokens: Tensor, last: bool) -> "Prefix":
         """This prefix and one scale more; after the ``last`` scale there is no next input."""
-        canvas = self.quantizer.advance(self.canvas, tokens, self.scales)
+        canvas = self.quantizer.advance(self.canvas, tokens.to(self.canvas.device), self.scales)
         following = () if last else (self.quantizer.features(canvas, self.scales + 1),)
         return Prefix(self.quantizer, canvas, self.inputs + following, self.scales + 1)
 
 
 class Reader:
-    """A model with the cache of one run. With guidance, each picture is read twice, with its class and without."""
+    """A model with the cache of one run. With guidance, each picture is read twice, with its class and without.
+
+    ``sources[s]`` is the input that the cache's scale s was read from: what the cache should be true to.
+    """
 
     def __init__(self, pair: Pair, model: ScaleModel, request: Request) -> None:
-        self.model, self.request, self.scales = model, request, len(pair.schedule)
+        self.model, self.request, self.schedule = model, request, pair.schedule
+        self.judging_device = pair.judging_device
         labels = pair.class_indices(request)
         self.guided = request.guidance > 0.0
         if self.guided:
@@ -45,22 +49,31 @@ class Reader:
         with torch.inference_mode():
             self.conditioning = model.condition(labels)
         self.cache: Cache = model.new_cache(len(labels))
+        self.sources: dict[int, Tensor | None] = {}
 
-    @torch.inference_mode()
     def read(self, inputs: Sequence[Tensor | None], stop: int) -> list[Tensor]:
         """One forward over the scales that the cache misses, up to ``stop`` − 1: their distributions, float64
         (batch, n², codes)."""
+        return [self.distribution(logits) for logits in self.logits(inputs, stop)]
+
+    @torch.inference_mode()
+    def logits(self, inputs: Sequence[Tensor | None], stop: int) -> list[Tensor]:
+        """The same forward's logits after guidance, (batch, n², codes)."""
         start = self.cache.scales
+        self.sources.update(zip(range(start, stop), inputs[start:stop]))
         features = [self._doubled(entry) for entry in inputs[start:stop]]
         logits = self.model(features, start, self.conditioning, self.cache)
-        return [self._distribution(entry, start + index) for index, entry in enumerate(logits)]
+        return [self._guided(entry.to(self.judging_device), start + index) for index, entry in enumerate(logits)]
+
+    def distribution(self, logits: Tensor) -> Tensor:
+        """The sampling distribution of guided logits: float64, same shape."""
+        return distribution(logits, self.request.temperature, self.request.top_k, self.request.top_p)
 
     def _doubled(self, features: Tensor | None) -> Tensor | None:
         return torch.cat([features, features]) if self.guided and features is not None else features
 
-    def _distribution(self, logits: Tensor, scale: int) -> Tensor:
-        request = self.request
-        if self.guided:
-            conditional, unconditional = logits.double().chunk(2)
-            logits = guide(conditional, unconditional, guidance_at(request.guidance, scale, self.scales))
-        return distribution(logits, request.temperature, request.top_k, request.top_p)
+    def _guided(self, logits: Tensor, scale: int) -> Tensor:
+        if not self.guided:
+            return logits
+        conditional, unconditional = logits.double().chunk(2)
+        return guide(conditional, unconditional, guidance_at(self.request.guidance, scale, len(self.schedule)))

@@ -61,10 +61,20 @@ def sheet(count: int, size: int, seed: int) -> np.ndarray:
     return grid.reshape(len(WORLDS) * (size + 4), count * (size + 4), 3)
 
 
+def thumbnails(folder: Path, seed: int, side: int = 96) -> None:
+    """Write ``<label>.webp`` of every world, side × side pixels, averaged down from twice that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = render(np.arange(len(WORLDS)), np.random.default_rng(seed), 2 * side)
+    for label, picture in enumerate(pictures):
+        small = Image.fromarray(picture).resize((side, side), Image.Resampling.BOX)
+        small.save(folder / f"{label}.webp", quality=90, method=6)
+
+
 def main() -> None:
     """Write a contact sheet or measure the speed, as the command line asks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sheet", type=Path, help="write a contact sheet to this path")
+    parser.add_argument("--thumbnails", type=Path, help="write one small picture a world into this folder")
     parser.add_argument("--count", type=int, default=8, help="pictures a row of the sheet")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=128, help="side of a picture in pixels")
@@ -72,6 +82,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.sheet:
         Image.fromarray(sheet(options.count, options.size, options.seed)).save(options.sheet)
+    if options.thumbnails:
+        thumbnails(options.thumbnails, options.seed)
     if options.speed:
         total = 0.0
         for label, world in enumerate(WORLDS):
