@@ -15,6 +15,7 @@ from typing import Literal, NotRequired, TypedDict
 import numpy as np
 from PIL import Image
 
+from app.choices import BrokenPart, broken_part, choices_of
 from app.narration import comparison, sentence
 from sdvar_core import (
     RULES,
@@ -29,6 +30,7 @@ from sdvar_core import (
     TargetCall,
     Trace,
     Unverified,
+    Violation,
 )
 
 VERSION = 1
@@ -40,7 +42,9 @@ Array = str
 
 
 class Header(TypedDict):
-    """What stays the same through a run."""
+    """What stays the same through a run. settings: the request's fields, and the further choices that ask for it.
+    exact: the rule is exact with these options, every scale is the target's to decide, and nothing is broken. opened:
+    it comes from a trace file and cannot go on."""
 
     version: int
     run: str
@@ -51,6 +55,8 @@ class Header(TypedDict):
     settings: dict
     exact: bool
     baseline_calls: int
+    fault: BrokenPart | None
+    opened: NotRequired[bool]
 
 
 class Counters(TypedDict):
@@ -77,7 +83,7 @@ class Frame(TypedDict):
     """One event. ``index`` counts events from 0; the other keys depend on ``kind`` as in ``sdvar_core.trace``."""
 
     index: int
-    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end"]
+    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end", "violation"]
     round: int
     sentence: str
     counters: Counters
@@ -104,6 +110,7 @@ class Frame(TypedDict):
     discarded: NotRequired[int]
     draft_cache: NotRequired[list[int]]
     target_cache: NotRequired[list[int]]
+    invariant: NotRequired[str]
 
 
 class Baseline(TypedDict):
@@ -111,6 +118,8 @@ class Baseline(TypedDict):
 
     differences: for each scale how far the picture after it is from the exact one, as a grey picture,
     ``DIFFERENCE_GAIN`` times too bright; empty where all tokens are equal.
+    sound: of a run with a fault, what the sound engine makes of the same request: tokens kept, judged, and unlike
+    those of the target alone.
     """
 
     equal: bool
@@ -121,11 +130,15 @@ class Baseline(TypedDict):
     sentence: str
     differences: list[str]
     gain: int
+    sound: dict[str, int] | None
 
 
-def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str) -> Header:
-    """The header of one run; ``label`` is the class name as a person reads it."""
-    rule = RULES.get(request.rule)
+def header(
+    run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str, fault: str | None = None
+) -> Header:
+    """The header of one run; ``label`` is the class name as a person reads it, ``fault`` a key of ``FAULTS``."""
+    rule, unchecked = RULES.get(request.rule), any(phase.do == "draft" for phase in request.phases)
+    exact = rule is not None and rule.exact_with(dict(request.options)) and not unchecked and fault is None
     return Header(
         version=VERSION,
         run=run,
@@ -133,9 +146,10 @@ def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request
         sides=list(schedule.sides),
         codes=codes,
         label=label,
-        settings=asdict(request),
-        exact=rule is not None and rule.exact_with(dict(request.options)),
+        settings=asdict(request) | choices_of(request, fault, len(schedule)),
+        exact=exact,
         baseline_calls=len(schedule),
+        fault=broken_part(fault),
     )
 
 
@@ -175,10 +189,12 @@ def counters(trace: Trace, decoder_seconds: float) -> Counters:
     )
 
 
-def baseline(trace: Trace, alone: Trace, after: Sequence[tuple[np.ndarray, np.ndarray]] = ()) -> Baseline:
-    """How a finished run compares with the target-only run ``alone``.
+def baseline(
+    trace: Trace, alone: Trace, sound: Trace | None = None, after: Sequence[tuple[np.ndarray, np.ndarray]] = ()
+) -> Baseline:
+    """How a finished run compares with the target-only run ``alone``, and with the ``sound`` run of its request.
 
-    after: for each scale the picture after it in both runs, uint8 (height, width, 3).
+    after: for each scale the picture after it in the run and in ``alone``, uint8 (height, width, 3).
     """
     differing = trace.differing_tokens(alone)
     error = float(np.mean((trace.pictures.astype(np.float64) - alone.pictures.astype(np.float64)) ** 2))
@@ -191,6 +207,7 @@ def baseline(trace: Trace, alone: Trace, after: Sequence[tuple[np.ndarray, np.nd
         sentence=comparison(trace, alone),
         differences=[picture_url(difference(*pictures)) for pictures in after],
         gain=DIFFERENCE_GAIN,
+        sound=sound and {"kept": sound.kept, "judged": sound.judged, "differing": sound.differing_tokens(alone)},
     )
 
 
@@ -250,6 +267,8 @@ def _details(event: Event) -> dict:
                 "draft_cache": list(event.draft_cache),
                 "target_cache": list(event.target_cache),
             }
+        case Violation():
+            return {"kind": "violation", "invariant": event.invariant}
 
 
 def _judged(event: Judged) -> dict:

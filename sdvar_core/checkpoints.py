@@ -46,14 +46,15 @@ def check_fit(draft: VAR, target: VAR, tokenizer: VQVAE, classes: int) -> None:
             )
 
 
-def save_model(model: nn.Module, folder: Path) -> None:
-    """Write the model's configuration and weights into ``folder``."""
+def save_model(model: nn.Module, folder: Path, precision: torch.dtype | None = None) -> None:
+    """Write the model's configuration and weights into ``folder``, the weights in ``precision`` (None: as they are)."""
     kind = next(name for name, (_, network) in KINDS.items() if type(model) is network)
     folder.mkdir(parents=True, exist_ok=True)
     config = json.dumps({"kind": kind} | asdict(model.config), indent=2)
     (folder / CONFIG).write_text(config + "\n", encoding="utf-8")
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    weights = {name: value.detach().to("cpu", precision).contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
 
 
 def load_model(folder: Path, kind: str) -> nn.Module:

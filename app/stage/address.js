@@ -3,13 +3,21 @@
 
 const DEBOUNCE = 250; // milliseconds
 
-// The name of a setting in the address.
-const parameter = (name) => (name === "label" ? "world" : name);
+// Setting → its name in the address. What else a visitor can choose is not written.
+const PARAMETERS = new Map([["label", "world"], ...["seed", "rule", "gamma", "draft_length", "guidance", "temperature",
+  "top_k", "top_p", "carry_over"].map((name) => [name, name])]);
+
+// Is there a run that an address can say all of? Not one of a file, and none with a fault, phases or a rule's options.
+export function inAddress({ run, opened, fault, settings }) {
+  return !!run && !opened && !fault && !settings.phases.length && !settings.options.length;
+}
 
 // The address's query with these settings (null: as they are) and this event, counted from 1 (null: none).
 export function queryOf(search, settings, event) {
   const query = new URLSearchParams(search);
-  for (const [name, value] of Object.entries(settings || {})) query.set(parameter(name), String(value));
+  for (const [name, value] of Object.entries(settings || {})) {
+    if (PARAMETERS.has(name)) query.set(PARAMETERS.get(name), String(value));
+  }
   if (event === null) query.delete("event");
   else query.set("event", String(event));
   return "?" + query.toString();

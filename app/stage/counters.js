@@ -19,7 +19,10 @@ export function counterTexts(state, store) {
   };
 }
 
-function against(state, { baseline }) {
+function against(state, store) {
+  const { baseline, header } = store;
+  if (header.opened && !baseline) return "not in the file";
+  if (store.finished && state.index === store.count - 1 && !state.finished) return "no picture";
   if (!baseline || !state.finished) return "after the run";
   if (baseline.equal) return "identical";
   const far = baseline.psnr === null ? "same picture" : baseline.psnr.toFixed(1) + " dB";
@@ -28,7 +31,7 @@ function against(state, { baseline }) {
 
 function times(milliseconds) {
   if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => number(one / 1000)).join(" · ") + " s";
-  return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : number(one))).join(" · ") + " ms";
+  return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : one.toFixed(1))).join(" · ") + " ms";
 }
 
 export function showCounters(part, { state, store }) {

@@ -27,11 +27,13 @@ export function emptyState(header) {
     draftCache: cache, targetCache: cache,
     bars: [], elapsed: 0, // milliseconds inside the models
     committedPicture: null, guessPicture: null, // indices of events
+    violations: [], // { index, invariant, sentence }
     call: 0, finished: false,
   };
 }
 
 export function fold(state, frame) {
+  if (frame.kind === "violation") return violated(state, frame);
   const next = {
     ...state,
     index: frame.index, kind: frame.kind, round: frame.round,
@@ -43,6 +45,12 @@ export function fold(state, frame) {
   if (frame.round !== state.round) clearThrown(next.scales);
   FOLDS[frame.kind](next, frame);
   return next;
+}
+
+// A violation speaks about the event before it: all else stays as that event left it.
+function violated(state, { index, kind, round, sentence, counters, invariant }) {
+  const violations = [...state.violations, { index, invariant, sentence }];
+  return { ...state, index, kind, round, sentence, counters, violations };
 }
 
 const FOLDS = {
@@ -107,6 +115,9 @@ const FOLDS = {
     };
     state.committedPicture = frame.index;
   },
+
+  // Something that must hold did not: only the narration tells it.
+  violation() {},
 
   round_end(state, frame) {
     throwAway(state.scales, frame.committed);

@@ -1,7 +1,7 @@
 // The stage put together: values come in, the visitor points and presses, and everything is drawn from one view.
 // gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
-import { AddressBar } from "./address.js";
+import { AddressBar, inAddress } from "./address.js";
 import { drawCaches } from "./caches.js";
 import { Clock } from "./clock.js";
 import { showCodes } from "./codes.js";
@@ -15,6 +15,7 @@ import { drawPicture } from "./picture.js";
 import { probeCell } from "./probe.js";
 import { drawPyramid, pyramidLayout, tokenAt } from "./pyramid.js";
 import { showReadout } from "./readout.js";
+import { showReport } from "./report.js";
 import { barAt, drawRounds } from "./rounds.js";
 import { drawScrubber, eventAt } from "./scrubber.js";
 import { Selection } from "./selection.js";
@@ -74,6 +75,7 @@ function draw() {
   showCounters(part, shown);
   const question = questionOf(shown.state, store.header, selection.token);
   showCodes(part, showReadout(part, shown), inspector.show(question));
+  showReport(part, shown);
   showNarration(part, shown);
   describeViews(part, shown);
   noteAddress();
@@ -226,20 +228,27 @@ part("rounds").addEventListener("click", (event) => {
   if (index !== null) goTo(index);
 });
 
-// Do the controls on the left say something else than the run that is shown?
+part("report-fired").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) goTo(Number(button.dataset.event));
+});
+
+// Do the controls on the left say something else than the run that is shown? What does not matter to it has no name.
 function settingsChanged() {
   if (!controls || !store.header.run) return false;
   return props.idle.order.some((name, i) => {
     const now = store.header.settings[name];
+    if (now === undefined || now === null) return false;
     return typeof now === "number" ? Number(controls[i]) !== now : controls[i] !== now;
   });
 }
 
 function noteAddress() {
-  const { run, settings: ofRun } = store.header;
-  const chosen = controls && Object.fromEntries(props.idle.order.map((name, i) => [name, controls[i]]));
-  const ofOrder = run && Object.fromEntries(props.idle.order.map((name) => [name, ofRun[name]]));
-  address.note(chosen || ofOrder, run && !settingsChanged() ? clock.cursor + 1 : null);
+  const { order } = props.idle, { header } = store;
+  if (!order.length) return; // a recording has no controls
+  const chosen = controls && Object.fromEntries(order.map((name, i) => [name, controls[i]]));
+  const ofRun = header.run && !header.opened ? header.settings : null;
+  address.note(chosen || ofRun, inAddress(header) && !settingsChanged() ? clock.cursor + 1 : null);
 }
 
 // Light or dark was switched.

@@ -53,11 +53,14 @@ export function settledScale(state) {
 }
 
 // Why there is no picture to show.
-export function blankText(state, settings, { baseline }) {
+export function blankText(state, settings, { baseline, pictures, header }) {
   if (state.index < 0) return "The picture appears here";
   if (settings.picture === "difference") {
-    if (!baseline) return "Known after the run";
+    if (!baseline) return header && header.opened ? "Not in a trace file" : "Known after the run";
     if (!baseline.differences.length) return "No difference: all tokens equal";
+  } else {
+    const picture = shownPicture(state, settings);
+    if (pictures && picture !== null && !pictures.has(picture)) return "This picture is not in the file";
   }
   if (settings.picture === "guess") return "Nothing is guessed yet";
   return "Nothing is committed yet";

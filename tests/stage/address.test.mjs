@@ -3,13 +3,23 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { AddressBar, queryOf } from "../../app/stage/address.js";
+import { AddressBar, inAddress, queryOf } from "../../app/stage/address.js";
 
 test("settings and event are written, and what else is there stays", () => {
   assert.equal(queryOf("?__theme=dark", { label: "city at night", seed: 7, top_p: 0.95, carry_over: false }, 12),
     "?__theme=dark&world=city+at+night&seed=7&top_p=0.95&carry_over=false&event=12");
   assert.equal(queryOf("?seed=7&event=12", null, null), "?seed=7");
   assert.equal(queryOf("", { label: "a&b=<c>" }, null), "?world=a%26b%3D%3Cc%3E");
+  assert.equal(queryOf("", { seed: 7, plan: "draft alone", fault: "none", phases: [] }, 1), "?seed=7&event=1");
+});
+
+test("only a run that the address can say all of has its event there", () => {
+  const header = { run: "a.1", fault: null, settings: { phases: [], options: [] } };
+  assert.equal(inAddress(header), true);
+  for (const more of [{ run: null }, { opened: true }, { fault: { name: "no rollback" } },
+    { settings: { phases: [{}], options: [] } }, { settings: { phases: [], options: [["delta", 1]] } }]) {
+    assert.equal(inAddress({ ...header, ...more }), false);
+  }
 });
 
 function rig(search) {
