@@ -8,6 +8,7 @@ batch. Scales count from 0 here and from 1 in ``sentence``.
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Literal, NotRequired, TypedDict
 
@@ -34,6 +35,7 @@ from sdvar_core import (
 
 VERSION = 1
 PICTURE_QUALITY = 90
+DIFFERENCE_GAIN = 4
 
 Array = str
 """Base64 of an array."""
@@ -112,8 +114,12 @@ class Frame(TypedDict):
 
 
 class Baseline(TypedDict):
-    """The target-only run of the same luck; ``psnr`` is None where the pictures are equal. sound: of a run with a
-    fault, what the sound engine makes of the same request: tokens kept, judged, and unlike those of the target alone.
+    """The target-only run of the same luck; ``psnr`` is None where the pictures are equal.
+
+    differences: for each scale how far the picture after it is from the exact one, as a grey picture,
+    ``DIFFERENCE_GAIN`` times too bright; empty where all tokens are equal.
+    sound: of a run with a fault, what the sound engine makes of the same request: tokens kept, judged, and unlike
+    those of the target alone.
     """
 
     equal: bool
@@ -122,6 +128,8 @@ class Baseline(TypedDict):
     psnr: float | None
     milliseconds: list[float]
     sentence: str
+    differences: list[str]
+    gain: int
     sound: dict[str, int] | None
 
 
@@ -181,8 +189,13 @@ def counters(trace: Trace, decoder_seconds: float) -> Counters:
     )
 
 
-def baseline(trace: Trace, alone: Trace, sound: Trace | None = None) -> Baseline:
-    """How a finished run compares with the target-only run ``alone``, and with the ``sound`` run of its request."""
+def baseline(
+    trace: Trace, alone: Trace, sound: Trace | None = None, after: Sequence[tuple[np.ndarray, np.ndarray]] = ()
+) -> Baseline:
+    """How a finished run compares with the target-only run ``alone``, and with the ``sound`` run of its request.
+
+    after: for each scale the picture after it in the run and in ``alone``, uint8 (height, width, 3).
+    """
     differing = trace.differing_tokens(alone)
     error = float(np.mean((trace.pictures.astype(np.float64) - alone.pictures.astype(np.float64)) ** 2))
     return Baseline(
@@ -192,8 +205,16 @@ def baseline(trace: Trace, alone: Trace, sound: Trace | None = None) -> Baseline
         psnr=10.0 * float(np.log10(255.0**2 / error)) if error else None,
         milliseconds=[1000.0 * event.seconds for event in alone.of(TargetCall)],
         sentence=comparison(trace, alone),
+        differences=[picture_url(difference(*pictures)) for pictures in after],
+        gain=DIFFERENCE_GAIN,
         sound=sound and {"kept": sound.kept, "judged": sound.judged, "differing": sound.differing_tokens(alone)},
     )
+
+
+def difference(picture: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """The largest difference of a pixel's three colours, times ``DIFFERENCE_GAIN``, as grey: uint8, same shape."""
+    far = np.abs(picture.astype(np.int16) - exact.astype(np.int16)).max(axis=-1, keepdims=True)
+    return np.repeat((DIFFERENCE_GAIN * far).clip(0, 255).astype(np.uint8), 3, axis=-1)
 
 
 def picture_url(picture: np.ndarray) -> str:

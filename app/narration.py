@@ -23,8 +23,6 @@ def sentence(events: Sequence[Event], schedule: Schedule) -> str:
     """What the last of ``events`` did; the ones before it give the context."""
     event = events[-1]
     this_round = [earlier for earlier in events if earlier.round == event.round]
-    if isinstance(event, Violation):
-        return event.sentence
     if isinstance(event, Drafted):
         return _drafted(event, schedule)
     if isinstance(event, Carried):

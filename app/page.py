@@ -30,7 +30,7 @@ def build_page(pair_loader: Callable[[], Pair]) -> gr.Blocks:
     with gr.Blocks(title="SDVAR", analytics_enabled=False, fill_width=True, delete_cache=KEPT) as page:
         gr.HTML(title_bar(visits.pair), js_on_load=None, apply_default_css=False, elem_id="title-bar")
         with gr.Tabs(elem_id="tabs"), gr.Tab("Scales", id="scales"):
-            build_scales(visits)
+            build_scales(page, visits)
         gr.api(generate_endpoint(visits), api_name="generate", **MODELS)
     page.queue(max_size=MOST_WAITING)
     page.visits = visits

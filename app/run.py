@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.frames import Baseline, Frame, Header, frame, header
+from app.frames import Baseline, Frame, Header, baseline, frame, header
+from app.inspector import Shortlist, shortlist
 from sdvar_core import (
     Bonus,
     Carried,
@@ -38,6 +39,7 @@ class Run:
     """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more.
 
     fault: what is broken on purpose, a key of ``FAULTS``; then every invariant looks on. finished: no event is left.
+    shortlists: of each event the part of p and q that the page can ask for; None where no distribution was used.
     """
 
     def __init__(self, name: str, pair: Pair, request: Request, fault: str | None = None) -> None:
@@ -46,7 +48,9 @@ class Run:
         self.frames: list[Frame] = []
         self.baseline: Baseline | None = None
         self.stopped = self.forgotten = self.finished = False
-        self._source = decode(pair, request, fault=fault, watch="all" if fault else "cheap")
+        self.shortlists: list[Shortlist | None] = []
+        self._heard: tuple[Event, Shortlist] | None = None
+        self._source = decode(pair, request, listener=self._hear, fault=fault, watch="all" if fault else "cheap")
         self._tokens: list[np.ndarray] = []
         self._decoder_seconds = 0.0
 
@@ -67,6 +71,7 @@ class Run:
             self.finished = True
             return
         self.events.append(event)
+        self.shortlists.append(self._heard[1] if self._heard and self._heard[0] is event else None)
         picture = self._picture(event) if isinstance(event, Drawing) else None
         pair = self.pair
         trace = Trace(pair.name, self.request, pair.schedule, pair.codes, tuple(self.events))
@@ -83,11 +88,27 @@ class Run:
         """The whole trace, with its picture."""
         return trace_of(self.pair, self.request, self.events)
 
+    def compared_with(self, alone: Trace, sound: Trace | None = None) -> Baseline:
+        """How the finished run compares with the target-only run of the same luck, scale by scale; see ``baseline``."""
+        trace, after = self.trace(), []
+        if trace.differing_tokens(alone):
+            both = [np.concatenate(scale) for scale in zip(trace.tokens, alone.tokens)]
+            after = [tuple(self.pair.render(both[: scale + 1])) for scale in range(len(both))]
+        return baseline(trace, alone, sound, after)
+
     def shown(self) -> Shown:
         """What there is by now."""
         frames, pair = tuple(self.frames), self.pair
         events = tuple(self.events[: len(frames)])
         return Shown(trace_of(pair, self.request, events), self.header, frames, self.baseline)
+
+    def token(self, event: int, index: int) -> list[dict] | None:
+        """The likeliest codes of a token of an event, with exact numbers; None if there is no such thing."""
+        kept = self.shortlists[event] if event < len(self.shortlists) else None
+        return kept.rows(index) if kept is not None and index < len(kept.codes) else None
+
+    def _hear(self, event: Event, target, draft) -> None:
+        self._heard = event, shortlist(event, target, draft, self.request.rule)
 
     def _picture(self, event: Drawing) -> np.ndarray:
         self._tokens = [*self._tokens[: event.scale], event.tokens]

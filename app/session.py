@@ -5,6 +5,7 @@ events were shown. The live run, a generator, its events and its frames, stays h
 deterministic: one that had to make room is computed again, up to the same event, when its owner comes back.
 """
 
+import math
 import secrets
 import threading
 import time
@@ -15,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from app.choices import asked
-from app.frames import baseline
+from app.inspector import Swatches
 from app.opened import OpenedRun, read_trace_file
 from app.run import Run, Shown
 from sdvar_core import Pair, Request, SDVARError, Trace, decode, trace_of
@@ -26,6 +27,10 @@ MOST_FRAMES = 32  # of one answer
 MOST_EVENTS = 4  # of one streamed value
 SHORTEST_PAUSE = 0.03  # seconds between streamed values
 CHEAP = 5.0  # seconds of target time up to which the target-only run is made as well
+
+MADE_ROOM = "This run made room for others: press Step or Generate, and it is computed again."
+NO_TOKEN = "The page asked for a token that is not in this run."
+NO_CODES = "A trace file does not hold what the models thought of other codes."
 
 Payload = dict
 """The value of the stage; see ``Visits.payload``."""
@@ -64,6 +69,7 @@ class Visits:
         self._runs: OrderedDict[str, Run | OpenedRun] = OrderedDict()
         self._baselines: OrderedDict[Request, Trace] = OrderedDict()
         self._lock = threading.RLock()
+        self._swatches = Swatches()
         self._sequence = count(time.time_ns() // 1_000_000)  # grows across restarts too
 
     @property
@@ -107,17 +113,24 @@ class Visits:
         run, visit = self._run(visit, visit.request, again=False, fault=visit.fault)
         yield from self._step(run, visit)
 
+    def restore(self, visit: Visit, settings: dict, event: int) -> Iterator[tuple[Payload, Visit]]:
+        """The run of an address, made up to the event of that number, counted from 1, or to its end."""
+        try:
+            run, visit = self._run(visit, Request(**settings), again=False)
+            yield from self._stream(run, visit, stop=event, stream=False)
+        except SDVARError as error:
+            yield self.payload(visit, notice=str(error)), visit
+
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """After the end of a run: how it compares with the target alone, if that is cheap to know."""
         run = self._runs.get(visit.handle)
         if not isinstance(run, Run) or not run.finished or run.baseline or run.target_seconds > CHEAP:
             return
-        trace = run.trace()
-        if not trace.finished:
+        if not run.trace().finished:
             return  # a fault ended it early: there is no picture to compare
         alone, sound = self._alone(run), self._sound(run, run.request) if run.fault else None
         if alone is not None and (sound is not None or not run.fault) and not run.forgotten:
-            run.baseline = baseline(trace, alone, sound)
+            run.baseline = run.compared_with(alone, sound)
             yield self.payload(visit, run, visit.count), visit
 
     def open(self, visit: Visit, path: Path) -> tuple[Payload, Visit]:
@@ -165,11 +178,42 @@ class Visits:
         """Frames ``first`` … ``stop`` − 1 of the run of that name, for a page that missed some; at most 32 at once."""
         if not (isinstance(name, str) and type(first) is int and type(stop) is int and 0 <= first < stop):
             return {"notice": "The page asked for frames that cannot be."}
+        run = self._named(name)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
+
+    def token(self, name: object, event: object, index: object) -> dict:
+        """The likeliest codes of one token of that event of the run of that name, with exact p and q."""
+        run, rows = self._token(name, event, index)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        if rows is None:
+            return {"notice": NO_CODES if isinstance(run, OpenedRun) else NO_TOKEN}
+        return {"rows": rows}
+
+    def swatches(self, name: object, event: object, index: object) -> dict:
+        """What each of the codes of ``token`` looks like at its scale: small pictures by code."""
+        run, rows = self._token(name, event, index)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        if rows is None:
+            return {"notice": NO_TOKEN}
+        swatches = self._swatches.of(run.pair, run.events[event].scale, [row["code"] for row in rows])
+        if swatches is None:
+            return {"notice": "Many visitors ask for pictures of codes: point at the token again in a moment."}
+        return {"swatches": swatches}
+
+    def _token(self, name: object, event: object, index: object) -> tuple[Run | OpenedRun | None, list[dict] | None]:
+        """The run that a page means and the codes of its token; None for what does not exist."""
+        run = self._named(name) if isinstance(name, str) else None
+        sane = type(event) is int and type(index) is int and event >= 0 and index >= 0
+        return run, run.token(event, index) if run is not None and sane else None
+
+    def _named(self, name: str) -> Run | OpenedRun | None:
         with self._lock:
             run = self._runs.get(name.rpartition(".")[0])
-        if run is None or run.name != name:
-            return {"notice": "This run made room for others: press Step or Generate, and it is computed again."}
-        return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
+        return run if run is not None and run.name == name else None
 
     def payload(
         self,
@@ -219,16 +263,21 @@ class Visits:
             while len(self._runs) > self._most_runs:
                 self._runs.popitem(last=False)
 
-    def _stream(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+    def _stream(
+        self, run: Run, visit: Visit, stop: float = math.inf, stream: bool = True
+    ) -> Iterator[tuple[Payload, Visit]]:
+        def ended() -> bool:
+            return run.finished or run.stopped or len(run.frames) >= stop
+
         sent_at, first = 0.0, visit.count
-        while not (run.finished or run.stopped):
+        while not ended():
             run.advance()
             due = time.monotonic() - sent_at >= SHORTEST_PAUSE or len(run.frames) - visit.count >= MOST_EVENTS
-            if (due or len(run.frames) == first + 1) and not (run.finished or run.stopped):
+            if (due or len(run.frames) == first + 1) and not ended():
                 sent_at = time.monotonic()
-                payload, visit = self._sent(run, visit, busy=True, stream=True)
+                payload, visit = self._sent(run, visit, busy=True, stream=stream)
                 yield payload, visit
-        yield from self._rest(run, visit, stream=True)
+        yield from self._rest(run, visit, stream=stream)
 
     def _step(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         if run.finished:

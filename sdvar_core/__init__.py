@@ -11,7 +11,7 @@ from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
 from sdvar_core.speculative.faults import FAULTS, Fault
 from sdvar_core.speculative.fidelity import Fidelity, fidelity
 from sdvar_core.speculative.invariants import INVARIANTS
-from sdvar_core.speculative.next_scale import decode, generate, trace_of
+from sdvar_core.speculative.next_scale import check_request, decode, generate, trace_of
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import RULES, Rule
 from sdvar_core.speculative.watch import Invariant
@@ -62,6 +62,7 @@ __all__ = [
     "Unverified",
     "Violation",
     "check_memory",
+    "check_request",
     "decode",
     "fidelity",
     "generate",

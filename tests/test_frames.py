@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.frames import VERSION, baseline, counters, frame, header, picture_url
+from app.frames import DIFFERENCE_GAIN, VERSION, baseline, counters, difference, frame, header, picture_url
 from sdvar_core import (
     FAULTS,
     RULES,
@@ -225,3 +225,15 @@ def test_sentences_tell_corrections_rollback_and_catching_up():
     sentences = " ".join(shown["sentence"] for trace in runs for shown in frames_of(trace))
     for words in ("thrown away.", "corrected", "roll back.", "reads scale 2, which its cache misses, and guesses"):
         assert words in sentences
+
+
+def test_a_difference_is_black_where_pictures_are_equal_and_bright_where_not():
+    picture = np.full((2, 3, 3), 100, np.uint8)
+    exact = picture.copy()
+    exact[0, 1] = (100, 90, 103)
+    exact[1, 2] = (255, 0, 100)
+    shown = difference(picture, exact)
+    assert shown.dtype == np.uint8
+    assert shown[0, 1].tolist() == [10 * DIFFERENCE_GAIN] * 3
+    assert shown[1, 2].tolist() == [255] * 3
+    assert shown.sum() == 3 * (10 * DIFFERENCE_GAIN + 255)

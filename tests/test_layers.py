@@ -33,7 +33,8 @@ CORE = {
     "bench": EVERYTHING | {"measure", "bench"},
 }
 COMMANDS = {"training", "evaluate", "bench", "fetch"}  # these may print
-BESIDE = {"stage", "figures", "session", "choices", "run", "opened", "frames", "narration", "exports"}
+BESIDE = {"stage", "figures", "session", "choices", "run", "opened", "inspector", "address", "frames", "narration",
+          "exports"}  # fmt: skip
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},

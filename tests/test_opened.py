@@ -114,7 +114,8 @@ def test_a_run_with_a_fault_opens_and_tells_what_was_violated(visits, tmp_path):
     trace.save(tmp_path / "run.json")
     payload, visit = visits.open(new_visit(), tmp_path / "run.json")
     told = [frame["sentence"] for frame in payload["frames"] if frame["kind"] == "violation"]
-    assert told == [violation.sentence for violation in violations]
+    sentences = [f"The invariant “{one.invariant}” does not hold. {one.sentence}" for one in violations]
+    assert told == sentences
     for kind, export in EXPORTS.items():
         export.write(visits.shown(visit), tmp_path / kind)
 

@@ -83,14 +83,14 @@ def open_page(browser, address):
     """Opens the page as a fresh visitor; afterwards nothing may have left the machine or been complained about."""
     contexts, complaints, strangers = [], [], []
 
-    def opened(width=1440, height=900, theme="light"):
+    def opened(width=1440, height=900, theme="light", query=None):
         context = browser.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda r: strangers.append(r.url) if not is_ours(r.url, address) else None)
-        page.goto(f"{address}?__theme={theme}")
+        page.goto(f"{address}?{query or f'__theme={theme}'}")
         page.wait_for_selector(".stage[data-ready=true]")
         return page
 

@@ -1,15 +1,18 @@
 """Visitors and their runs: what is sent, what is kept apart, and what is computed again."""
 
+import base64
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.choices import FURTHER, OPTIONS, PLANS, asked, choices_of
 from app.session import MOST_FRAMES, Visit, Visits, new_visit
 from sdvar_core import FAULTS, RULES, Phase, Request, RequestError, generate
 from tests.fakes import fake_pair
-from tests.tiny import stirred_pair
+from tests.tiny import stirred_pair, tiny_pair
 
 SETTINGS = {"label": "paper", "seed": 5, "gamma": 2, "rule": "coupled", "draft_length": "fixed", "guidance": 1.5,
             "temperature": 1.0, "top_k": 0, "top_p": 1.0}  # fmt: skip
@@ -217,6 +220,27 @@ def test_pictures_are_those_of_the_pair(visits):
 def test_warming_up_leaves_no_run_behind(visits):
     visits.warm_up()
     assert not visits._runs
+
+
+def test_the_comparison_shows_the_difference_after_every_scale_where_there_is_one():
+    pair = tiny_pair()
+    visits = Visits(lambda: pair)
+    for rule in ("coupled", "token"):
+        *_, (_, visit) = visits.generate(new_visit(), SETTINGS | {"label": 0, "rule": rule})
+        ((payload, _),) = visits.compare(visit)
+        shown = payload["baseline"]
+        run, alone = (generate(pair, Request(label=0, seed=5, gamma=gamma, rule=rule)) for gamma in (2, 0))
+        assert shown["equal"] == (run.differing_tokens(alone) == 0) == (rule == "coupled")
+        if shown["equal"]:
+            assert shown["differences"] == []
+            continue
+        assert len(shown["differences"]) == len(pair.schedule)
+        for scale, url in enumerate(shown["differences"]):
+            before, exact = (pair.render(trace.tokens[: scale + 1])[0].astype(int) for trace in (run, alone))
+            expected = np.minimum(4 * np.abs(before - exact).max(axis=-1), 255)
+            picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("L"))
+            assert np.abs(picture - expected).mean() < 12  # WebP is not exact
+            assert picture.any() == expected.any()
 
 
 def broken(visits, fault, visit=None, **settings):

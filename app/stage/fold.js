@@ -12,7 +12,8 @@ export const TOLERATED = 6; // not kept by the test, but it stands
 export const UNVERIFIED = 7;
 
 const EMPTY_SCALE = {
-  status: "empty", picture: null, carried: false, tokens: null, drafted: null, verdicts: null, kept: 0,
+  status: "empty", picture: null, source: null, // source: the event that p and q belong to
+  carried: false, tokens: null, drafted: null, verdicts: null, kept: 0,
   p: null, q: null, standing: null, tv: null, entropy: null, luck: null,
 };
 
@@ -55,7 +56,7 @@ function violated(state, { index, kind, round, sentence, counters, invariant }) 
 const FOLDS = {
   drafted(state, frame) {
     state.scales[frame.scale] = {
-      ...EMPTY_SCALE, status: "pending", picture: frame.index, tokens: frame.tokens, drafted: frame.tokens,
+      ...EMPTY_SCALE, status: "pending", picture: frame.index, source: frame.index, tokens: frame.tokens, drafted: frame.tokens,
       verdicts: new Uint8Array(frame.tokens.length).fill(PENDING), q: frame.probability, entropy: frame.entropy,
     };
     state.guessPicture = frame.index;
@@ -96,7 +97,8 @@ const FOLDS = {
     const verdicts = Uint8Array.from(frame.kept, (kept, i) =>
       frame.tokens[i] !== frame.drafted[i] ? CORRECTED : kept ? KEPT : TOLERATED);
     state.scales[frame.scale] = {
-      status: "judged", carried: state.scales[frame.scale].carried, picture: frame.index, tokens: frame.tokens, drafted: frame.drafted, verdicts,
+      status: "judged", carried: state.scales[frame.scale].carried, picture: frame.index, source: frame.index,
+      tokens: frame.tokens, drafted: frame.drafted, verdicts,
       kept: frame.kept.reduce((sum, kept) => sum + kept, 0), p: frame.target_probability,
       q: frame.draft_probability, standing: frame.standing_probability, tv: frame.total_variation,
       entropy: frame.entropy, luck: frame.luck,
@@ -107,7 +109,7 @@ const FOLDS = {
 
   bonus(state, frame) {
     state.scales[frame.scale] = {
-      ...EMPTY_SCALE, status: "bonus", picture: frame.index, tokens: frame.tokens,
+      ...EMPTY_SCALE, status: "bonus", picture: frame.index, source: frame.index, tokens: frame.tokens,
       verdicts: new Uint8Array(frame.tokens.length).fill(BONUS), p: frame.probability,
       standing: frame.probability, entropy: frame.entropy,
     };

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 from PIL import Image
 
+from app.address import Address, read_address
 from app.choices import FURTHER
 from app.session import Payload, Visit, Visits, new_visit
 from app.stage import build_stage
@@ -30,8 +31,8 @@ ROLL = "() => Math.floor(Math.random() * 100000)"
 TELL_STAGE = "(...settings) => { if (window.sdvar) window.sdvar.settings(settings); }"
 
 
-def build_scales(visits: Visits) -> None:
-    """Lay out the tab inside the current Blocks and wire it."""
+def build_scales(page: gr.Blocks, visits: Visits) -> None:
+    """Lay out the tab inside ``page`` and wire it."""
     visit = gr.State(None, time_to_live=FORGET_AFTER, delete_callback=lambda visit: visit and leave(visit))
     with gr.Row(elem_id="scales", equal_height=False):
         with gr.Column(elem_id="rail", min_width=248, scale=0):
@@ -40,9 +41,10 @@ def build_scales(visits: Visits) -> None:
             with gr.Column(elem_id="actions"):
                 buttons = _buttons()
         with gr.Column(elem_id="stage-column", min_width=320, scale=1):
-            stage = build_stage(visits.pair, [*ORDER, *FURTHER], visits.frames)
+            stage = build_stage(visits.pair, [*ORDER, *FURTHER], visits.frames, visits.token, visits.swatches)
     _wire(visits, visit, [*settings.values(), *more], buttons, stage)
     share.wire(visits, visit, stage, MODELS)
+    _wire_address(page, visits, visit, settings, stage)
 
     def leave(visit: Visit) -> None:
         visits.forget(visit)
@@ -101,9 +103,6 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
     def run(visit: Visit | None, *values) -> Iterator[tuple[Payload, Visit]]:
         yield from visits.generate(visit or new_visit(), _as_settings(values))
 
-    def compare(visit: Visit | None) -> Iterator[tuple[Payload, Visit]]:
-        yield from visits.compare(visit or new_visit())
-
     def step(visit: Visit | None, *values) -> Iterator[tuple[Payload, Visit]]:
         yield from visits.step(visit or new_visit(), _as_settings(values))
 
@@ -119,7 +118,9 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
     private = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [stage, visit]
     for asked in (buttons["generate"].click, stage.generate):
-        asked(run, [visit, *settings], outputs, **MODELS, **private).then(compare, visit, outputs, **MODELS, **private)
+        asked(run, [visit, *settings], outputs, **MODELS, **private).then(
+            _compare(visits), visit, outputs, **MODELS, **private
+        )
     # Presses that come faster than events wait their turn.
     buttons["step"].click(step, [visit, *settings], outputs, trigger_mode="multiple", **MODELS, **private)
     stage.forward(forward, visit, outputs, trigger_mode="multiple", **MODELS, **private)
@@ -127,6 +128,37 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
     buttons["reset"].click(reset, visit, outputs, queue=False, **private)
     for control in settings:
         control.change(None, settings, None, js=TELL_STAGE, api_visibility="private")
+
+
+def _wire_address(page: gr.Blocks, visits: Visits, visit: gr.State, settings: dict, stage: gr.HTML) -> None:
+    """When the page opens: the address's settings into the controls, and its run onto the stage."""
+    defaults, asked = {name: control.value for name, control in settings.items()}, gr.State(None)
+
+    def read(request: gr.Request) -> list:
+        address = read_address(request.query_params, defaults, visits.pair)
+        return [address.settings.get(name, gr.skip()) for name in ORDER] + [address]
+
+    def show(visit: Visit | None, address: Address) -> Iterator[tuple[Payload, Visit]]:
+        visit = visit or new_visit()
+        if address.event is not None:
+            for payload, moved in visits.restore(visit, defaults | address.settings, address.event):
+                visit = moved
+                yield payload, moved
+        if address.notice:
+            yield visits.payload(visit, notice=address.notice), visit
+
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    outputs = [stage, visit]
+    opened = page.load(read, None, [*settings.values(), asked], queue=False, **private)
+    shown = opened.then(show, [visit, asked], outputs, **MODELS, **private)
+    shown.then(_compare(visits), visit, outputs, **MODELS, **private)
+
+
+def _compare(visits: Visits) -> Callable[[Visit | None], Iterator[tuple[Payload, Visit]]]:
+    def compare(visit: Visit | None) -> Iterator[tuple[Payload, Visit]]:
+        yield from visits.compare(visit or new_visit())
+
+    return compare
 
 
 def _as_settings(values: tuple) -> dict:

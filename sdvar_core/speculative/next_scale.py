@@ -8,6 +8,7 @@ from sdvar_core.randomness import Luck
 from sdvar_core.request import Request
 from sdvar_core.speculative.clock import Clock, synchronised_clock
 from sdvar_core.speculative.costs import Costs
+from sdvar_core.speculative.decoder import Listener, nobody
 from sdvar_core.speculative.draft_length import draft_length_named
 from sdvar_core.speculative.faults import NO_FAULT, fault_named
 from sdvar_core.speculative.invariants import Watching, invariants_for
@@ -26,6 +27,7 @@ def decode(
     costs: Costs | None = None,
     fault: str | None = None,
     watch: Watching = "cheap",
+    listener: Listener = nobody,
 ) -> Iterator[Event]:
     """Decode one batch of pictures, yielding every event as it happens.
 
@@ -38,6 +40,8 @@ def decode(
     ``fault`` breaks one part of this run on purpose, a key of ``FAULTS``; it is no part of the request, for a request
     is what a person wants of a sound engine, and equal requests give equal pictures. ``watch`` says which of
     ``INVARIANTS`` look on, "cheap", "all" or "none"; what they find is a Violation among the events.
+    ``listener`` hears p and q of every event just before the event comes: what it does not keep is gone, and nothing
+    that it does changes the run.
     """
     check_request(pair, request)
     if costs is not None and len(costs.target) != len(pair.schedule):
@@ -48,6 +52,7 @@ def decode(
     plain_luck = mistake.luck(Luck(request.seeds, pair.judging_device) if luck is None else luck)
     watched_luck = WatchedLuck(plain_luck) if invariants else plain_luck
     decoder = mistake.decoder(mistake.broken(pair), request, clock, watched_luck, costs)
+    decoder.listener = listener
     return watched(decoder, pair, watched_luck, invariants) if invariants else decoder.events()
 
 
