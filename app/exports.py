@@ -78,7 +78,7 @@ def _slide(form: str) -> Callable[[Shown, Path], None]:
 
 EXPORTS: dict[str, Export] = {
     "trace": Export("Trace", "Every event and number of the run, as JSON; it opens again here.", ".json", _trace),
-    "replay": Export("Replay page", "One HTML file that plays the run offline, without a server.", ".html", _replay),
+    "replay": Export("Replay", "One HTML file that plays the run offline, without a server.", ".html", _replay),
     "film": Export("Film", "The run as a GIF.", ".gif", _film),
     "png": Export("Slide PNG", "One figure: picture, numbers, calls, pyramid.", ".png", _slide("png")),
     "pdf": Export("Slide PDF", "The same figure, sharp at every size.", ".pdf", _slide("pdf")),

@@ -278,4 +278,4 @@ def test_the_unfolded_section_fits(visit, address, width, height, theme):
         assert page.evaluate("document.documentElement.scrollHeight") <= height
         assert page.evaluate("(r => r.scrollHeight <= r.clientHeight)(document.querySelector('#rail'))")
     names = page.evaluate("[...document.querySelectorAll('#share-buttons button')].map(b => b.textContent.trim())")
-    assert names == ["Trace", "Replay page", "Film", "Slide PNG", "Slide PDF", "Open a trace"]
+    assert names == ["Trace", "Replay", "Film", "Slide PNG", "Slide PDF", "Open trace"]

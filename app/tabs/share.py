@@ -47,7 +47,7 @@ class Share:
                     for kind, export in EXPORTS.items()
                 }
                 self.opening = gr.UploadButton(
-                    "Open a trace", file_types=[".json"], elem_id="share-open", min_width=60, type="filepath"
+                    "Open trace", file_types=[".json"], elem_id="share-open", min_width=60, type="filepath"
                 )
             self._file = gr.File(visible="hidden", label="Shared file", elem_id="share-file", interactive=False)
         self._shelf = Shelf(Path(self._file.GRADIO_CACHE))
