@@ -1,6 +1,6 @@
 // The numbers beside the picture, at the cursor. They are the trace's own; nothing is computed again here.
 
-import { number, write } from "./readout.js";
+import { write } from "./readout.js";
 
 export function counterTexts(state, store) {
   const counters = state.counters, header = store.header;
@@ -30,7 +30,7 @@ function against(state, store) {
 }
 
 function times(milliseconds) {
-  if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => number(one / 1000)).join(" · ") + " s";
+  if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => (one / 1000).toFixed(2)).join(" · ") + " s";
   return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : one.toFixed(1))).join(" · ") + " ms";
 }
 
