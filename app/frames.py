@@ -8,12 +8,14 @@ batch. Scales count from 0 here and from 1 in ``sentence``.
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 from PIL import Image
 
+from app.choices import BrokenPart, broken_part, choices_of
 from app.narration import comparison, sentence
 from sdvar_core import (
     RULES,
@@ -28,17 +30,21 @@ from sdvar_core import (
     TargetCall,
     Trace,
     Unverified,
+    Violation,
 )
 
 VERSION = 1
 PICTURE_QUALITY = 90
+DIFFERENCE_GAIN = 4
 
 Array = str
 """Base64 of an array."""
 
 
 class Header(TypedDict):
-    """What stays the same through a run."""
+    """What stays the same through a run. settings: the request's fields, and the further choices that ask for it.
+    exact: the rule is exact with these options, every scale is the target's to decide, and nothing is broken. opened:
+    it comes from a trace file and cannot go on."""
 
     version: int
     run: str
@@ -49,6 +55,8 @@ class Header(TypedDict):
     settings: dict
     exact: bool
     baseline_calls: int
+    fault: BrokenPart | None
+    opened: NotRequired[bool]
 
 
 class Counters(TypedDict):
@@ -75,7 +83,7 @@ class Frame(TypedDict):
     """One event. ``index`` counts events from 0; the other keys depend on ``kind`` as in ``sdvar_core.trace``."""
 
     index: int
-    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end"]
+    kind: Literal["drafted", "carried", "target_call", "judged", "bonus", "unverified", "round_end", "violation"]
     round: int
     sentence: str
     counters: Counters
@@ -102,10 +110,17 @@ class Frame(TypedDict):
     discarded: NotRequired[int]
     draft_cache: NotRequired[list[int]]
     target_cache: NotRequired[list[int]]
+    invariant: NotRequired[str]
 
 
 class Baseline(TypedDict):
-    """The target-only run of the same luck; ``psnr`` is None where the pictures are equal."""
+    """The target-only run of the same luck; ``psnr`` is None where the pictures are equal.
+
+    differences: for each scale how far the picture after it is from the exact one, as a grey picture,
+    ``DIFFERENCE_GAIN`` times too bright; empty where all tokens are equal.
+    sound: of a run with a fault, what the sound engine makes of the same request: tokens kept, judged, and unlike
+    those of the target alone.
+    """
 
     equal: bool
     differing: int
@@ -113,11 +128,17 @@ class Baseline(TypedDict):
     psnr: float | None
     milliseconds: list[float]
     sentence: str
+    differences: list[str]
+    gain: int
+    sound: dict[str, int] | None
 
 
-def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str) -> Header:
-    """The header of one run; ``label`` is the class name as a person reads it."""
-    rule = RULES.get(request.rule)
+def header(
+    run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str, fault: str | None = None
+) -> Header:
+    """The header of one run; ``label`` is the class name as a person reads it, ``fault`` a key of ``FAULTS``."""
+    rule, unchecked = RULES.get(request.rule), any(phase.do == "draft" for phase in request.phases)
+    exact = rule is not None and rule.exact_with(dict(request.options)) and not unchecked and fault is None
     return Header(
         version=VERSION,
         run=run,
@@ -125,9 +146,10 @@ def header(run: str, pair: str, schedule: Schedule, codes: int, request: Request
         sides=list(schedule.sides),
         codes=codes,
         label=label,
-        settings=asdict(request),
-        exact=rule is not None and rule.exact_with(dict(request.options)),
+        settings=asdict(request) | choices_of(request, fault, len(schedule)),
+        exact=exact,
         baseline_calls=len(schedule),
+        fault=broken_part(fault),
     )
 
 
@@ -167,8 +189,13 @@ def counters(trace: Trace, decoder_seconds: float) -> Counters:
     )
 
 
-def baseline(trace: Trace, alone: Trace) -> Baseline:
-    """How a finished run compares with the target-only run ``alone``."""
+def baseline(
+    trace: Trace, alone: Trace, sound: Trace | None = None, after: Sequence[tuple[np.ndarray, np.ndarray]] = ()
+) -> Baseline:
+    """How a finished run compares with the target-only run ``alone``, and with the ``sound`` run of its request.
+
+    after: for each scale the picture after it in the run and in ``alone``, uint8 (height, width, 3).
+    """
     differing = trace.differing_tokens(alone)
     error = float(np.mean((trace.pictures.astype(np.float64) - alone.pictures.astype(np.float64)) ** 2))
     return Baseline(
@@ -178,7 +205,16 @@ def baseline(trace: Trace, alone: Trace) -> Baseline:
         psnr=10.0 * float(np.log10(255.0**2 / error)) if error else None,
         milliseconds=[1000.0 * event.seconds for event in alone.of(TargetCall)],
         sentence=comparison(trace, alone),
+        differences=[picture_url(difference(*pictures)) for pictures in after],
+        gain=DIFFERENCE_GAIN,
+        sound=sound and {"kept": sound.kept, "judged": sound.judged, "differing": sound.differing_tokens(alone)},
     )
+
+
+def difference(picture: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """The largest difference of a pixel's three colours, times ``DIFFERENCE_GAIN``, as grey: uint8, same shape."""
+    far = np.abs(picture.astype(np.int16) - exact.astype(np.int16)).max(axis=-1, keepdims=True)
+    return np.repeat((DIFFERENCE_GAIN * far).clip(0, 255).astype(np.uint8), 3, axis=-1)
 
 
 def picture_url(picture: np.ndarray) -> str:
@@ -231,6 +267,8 @@ def _details(event: Event) -> dict:
                 "draft_cache": list(event.draft_cache),
                 "target_cache": list(event.target_cache),
             }
+        case Violation():
+            return {"kind": "violation", "invariant": event.invariant}
 
 
 def _judged(event: Judged) -> dict:

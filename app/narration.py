@@ -2,7 +2,19 @@
 
 from collections.abc import Sequence
 
-from sdvar_core import Bonus, Carried, Drafted, Event, Judged, RoundEnd, Schedule, TargetCall, Trace, Unverified
+from sdvar_core import (
+    Bonus,
+    Carried,
+    Drafted,
+    Event,
+    Judged,
+    RoundEnd,
+    Schedule,
+    TargetCall,
+    Trace,
+    Unverified,
+    Violation,
+)
 
 PROPOSED = Drafted | Carried
 
@@ -17,6 +29,8 @@ def sentence(events: Sequence[Event], schedule: Schedule) -> str:
         return f"Scale {event.scale + 1}: the target's answer of the last call is proposed, without a draft forward."
     if isinstance(event, Unverified):
         return f"Scale {event.scale + 1} stands as the draft guessed it: no target call checks it."
+    if isinstance(event, Violation):
+        return f"The invariant “{event.invariant}” does not hold. {event.sentence}"
     if isinstance(event, TargetCall):
         return _target_call(event)
     if isinstance(event, Judged):

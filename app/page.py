@@ -10,11 +10,14 @@ from gradio.themes.utils.fonts import Font
 
 from app.session import Visits
 from app.tabs.scales import MODELS, build_scales, generate_endpoint
+from app.tabs.share import share_css
 from sdvar_core import Pair
 
 HERE = Path(__file__).parent
 ASSETS = HERE.parent / "assets"
 MOST_WAITING = 32
+LARGEST_FILE = "32mb"  # a visitor may send; a trace is far smaller
+KEPT = (600, 3600)  # files that visitors made or sent: look every so many seconds, and throw away what is older
 FONTS = ("-apple-system", "BlinkMacSystemFont", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 
 BLUES = ("#eef4fb", "#dbe8f6", "#b9d2ee", "#8db5e2", "#5a91d1", "#2f72bd", "#2563a8", "#1d4f89", "#183f6d", "#143254",
@@ -24,10 +27,10 @@ BLUES = ("#eef4fb", "#dbe8f6", "#b9d2ee", "#8db5e2", "#5a91d1", "#2f72bd", "#256
 def build_page(pair_loader: Callable[[], Pair]) -> gr.Blocks:
     """The whole page on the pair that ``pair_loader`` gives; launch it with ``launch_options``."""
     visits = Visits(pair_loader)
-    with gr.Blocks(title="SDVAR", analytics_enabled=False, fill_width=True) as page:
+    with gr.Blocks(title="SDVAR", analytics_enabled=False, fill_width=True, delete_cache=KEPT) as page:
         gr.HTML(title_bar(visits.pair), js_on_load=None, apply_default_css=False, elem_id="title-bar")
         with gr.Tabs(elem_id="tabs"), gr.Tab("Scales", id="scales"):
-            build_scales(visits)
+            build_scales(page, visits)
         gr.api(generate_endpoint(visits), api_name="generate", **MODELS)
     page.queue(max_size=MOST_WAITING)
     page.visits = visits
@@ -42,13 +45,17 @@ def title_bar(pair: Pair) -> str:
 
 def launch_options(pair_name: str = "tiny-worlds") -> dict:
     """What ``page.launch`` needs besides host and port, which the environment decides."""
+    pictures = ASSETS / pair_name
     sheets = [HERE / "stage" / "tokens.css", HERE / "page.css"]
     return {
         "theme": theme(),
-        "css": "\n".join([sheet.read_text(encoding="utf-8") for sheet in sheets] + [thumbnail_css(ASSETS / pair_name)]),
+        "css": "\n".join(
+            [*(sheet.read_text(encoding="utf-8") for sheet in sheets), share_css(), thumbnail_css(pictures)]
+        ),
         "ssr_mode": False,
         "footer_links": [],
         "run_history": False,
+        "max_file_size": LARGEST_FILE,
         "quiet": True,
     }
 

@@ -1,10 +1,12 @@
 """A live run: its generator, and the events and frames that it has given so far."""
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
-from app.frames import Baseline, Frame, Header, frame, header
+from app.frames import Baseline, Frame, Header, baseline, frame, header
+from app.inspector import Shortlist, shortlist
 from sdvar_core import (
     Bonus,
     Carried,
@@ -13,7 +15,6 @@ from sdvar_core import (
     Judged,
     Pair,
     Request,
-    RoundEnd,
     Trace,
     Unverified,
     decode,
@@ -24,16 +25,32 @@ Drawing = Drafted | Carried | Judged | Bonus | Unverified
 """The events that give a scale its tokens."""
 
 
-class Run:
-    """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more."""
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A run as the page shows it at one moment; frames and events go in step."""
 
-    def __init__(self, name: str, pair: Pair, request: Request) -> None:
-        self.name, self.pair, self.request = name, pair, request
+    trace: Trace
+    header: Header
+    frames: tuple[Frame, ...]
+    baseline: Baseline | None
+
+
+class Run:
+    """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more.
+
+    fault: what is broken on purpose, a key of ``FAULTS``; then every invariant looks on. finished: no event is left.
+    shortlists: of each event the part of p and q that the page can ask for; None where no distribution was used.
+    """
+
+    def __init__(self, name: str, pair: Pair, request: Request, fault: str | None = None) -> None:
+        self.name, self.pair, self.request, self.fault = name, pair, request, fault
         self.events: list[Event] = []
         self.frames: list[Frame] = []
         self.baseline: Baseline | None = None
-        self.stopped = self.forgotten = False
-        self._source = decode(pair, request)
+        self.stopped = self.forgotten = self.finished = False
+        self.shortlists: list[Shortlist | None] = []
+        self._heard: tuple[Event, Shortlist] | None = None
+        self._source = decode(pair, request, listener=self._hear, fault=fault, watch="all" if fault else "cheap")
         self._tokens: list[np.ndarray] = []
         self._decoder_seconds = 0.0
 
@@ -42,22 +59,25 @@ class Run:
         """What stays the same through the run."""
         pair, request = self.pair, self.request
         label = pair.class_names[pair.class_index(request.labels[0])]
-        return header(self.name, pair.name, pair.schedule, pair.codes, request, label)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every scale is final."""
-        last = self.events[-1] if self.events else None
-        return isinstance(last, RoundEnd) and last.committed == len(self.pair.schedule)
+        return header(self.name, pair.name, pair.schedule, pair.codes, request, label, self.fault)
 
     def advance(self) -> None:
-        """One event more, and its frame."""
-        event = next(self._source)
+        """One event more, and its frame; after the last round also what the invariants say of it.
+
+        A fault may end a run before every scale is final: then there is none.
+        """
+        event = next(self._source, None)
+        if event is None:
+            self.finished = True
+            return
         self.events.append(event)
+        self.shortlists.append(self._heard[1] if self._heard and self._heard[0] is event else None)
         picture = self._picture(event) if isinstance(event, Drawing) else None
         pair = self.pair
         trace = Trace(pair.name, self.request, pair.schedule, pair.codes, tuple(self.events))
         self.frames.append(frame(trace, picture, self._decoder_seconds))
+        if trace.finished:
+            self.advance()
 
     @property
     def target_seconds(self) -> float:
@@ -67,6 +87,28 @@ class Run:
     def trace(self) -> Trace:
         """The whole trace, with its picture."""
         return trace_of(self.pair, self.request, self.events)
+
+    def compared_with(self, alone: Trace, sound: Trace | None = None) -> Baseline:
+        """How the finished run compares with the target-only run of the same luck, scale by scale; see ``baseline``."""
+        trace, after = self.trace(), []
+        if trace.differing_tokens(alone):
+            both = [np.concatenate(scale) for scale in zip(trace.tokens, alone.tokens)]
+            after = [tuple(self.pair.render(both[: scale + 1])) for scale in range(len(both))]
+        return baseline(trace, alone, sound, after)
+
+    def shown(self) -> Shown:
+        """What there is by now."""
+        frames, pair = tuple(self.frames), self.pair
+        events = tuple(self.events[: len(frames)])
+        return Shown(trace_of(pair, self.request, events), self.header, frames, self.baseline)
+
+    def token(self, event: int, index: int) -> list[dict] | None:
+        """The likeliest codes of a token of an event, with exact numbers; None if there is no such thing."""
+        kept = self.shortlists[event] if event < len(self.shortlists) else None
+        return kept.rows(index) if kept is not None and index < len(kept.codes) else None
+
+    def _hear(self, event: Event, target, draft) -> None:
+        self._heard = event, shortlist(event, target, draft, self.request.rule)
 
     def _picture(self, event: Drawing) -> np.ndarray:
         self._tokens = [*self._tokens[: event.scale], event.tokens]

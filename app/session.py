@@ -5,6 +5,7 @@ events were shown. The live run, a generator, its events and its frames, stays h
 deterministic: one that had to make room is computed again, up to the same event, when its owner comes back.
 """
 
+import math
 import secrets
 import threading
 import time
@@ -12,9 +13,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 
-from app.frames import baseline
-from app.run import Run
+from app.choices import asked
+from app.inspector import Swatches
+from app.opened import OpenedRun, read_trace_file
+from app.run import Run, Shown
 from sdvar_core import Pair, Request, SDVARError, Trace, decode, trace_of
 
 MOST_RUNS = 64
@@ -24,18 +28,23 @@ MOST_EVENTS = 4  # of one streamed value
 SHORTEST_PAUSE = 0.03  # seconds between streamed values
 CHEAP = 5.0  # seconds of target time up to which the target-only run is made as well
 
+MADE_ROOM = "This run made room for others: press Step or Generate, and it is computed again."
+NO_TOKEN = "The page asked for a token that is not in this run."
+NO_CODES = "A trace file does not hold what the models thought of other codes."
+
 Payload = dict
 """The value of the stage; see ``Visits.payload``."""
 
 
 @dataclass(frozen=True)
 class Visit:
-    """What a browser tab owns. run: counts its runs. count: events of the run that were sent."""
+    """What a browser tab owns. run: counts its runs. count: events of the run that were sent. fault: of its run."""
 
     handle: str
     run: int = 0
     request: Request | None = None
     count: int = 0
+    fault: str | None = None
 
     @property
     def name(self) -> str:
@@ -57,9 +66,10 @@ class Visits:
     def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS) -> None:
         self._load, self._most_runs = pair_loader, most_runs
         self._pair: Pair | None = None
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._runs: OrderedDict[str, Run | OpenedRun] = OrderedDict()
         self._baselines: OrderedDict[Request, Trace] = OrderedDict()
         self._lock = threading.RLock()
+        self._swatches = Swatches()
         self._sequence = count(time.time_ns() // 1_000_000)  # grows across restarts too
 
     @property
@@ -80,7 +90,8 @@ class Visits:
     def generate(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """Run to the end, or on to the end if these settings are under way; yields as events come."""
         try:
-            run, visit = self._run(visit, Request(**settings), again=True)
+            wanted = asked(settings, len(self.pair.schedule))
+            run, visit = self._run(visit, wanted.request, again=True, fault=wanted.fault)
             yield from self._stream(run, visit)
         except SDVARError as error:
             yield self.payload(visit, notice=str(error)), visit
@@ -88,7 +99,8 @@ class Visits:
     def step(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """One event more, of a new run if the settings are new."""
         try:
-            run, visit = self._run(visit, Request(**settings), again=False)
+            wanted = asked(settings, len(self.pair.schedule))
+            run, visit = self._run(visit, wanted.request, again=False, fault=wanted.fault)
             yield from self._step(run, visit)
         except SDVARError as error:
             yield self.payload(visit, notice=str(error)), visit
@@ -98,18 +110,50 @@ class Visits:
         if visit.request is None:
             yield self.payload(visit, notice="There is no run to go on with: press Generate or Step."), visit
             return
-        run, visit = self._run(visit, visit.request, again=False)
+        run, visit = self._run(visit, visit.request, again=False, fault=visit.fault)
         yield from self._step(run, visit)
+
+    def restore(self, visit: Visit, settings: dict, event: int) -> Iterator[tuple[Payload, Visit]]:
+        """The run of an address, made up to the event of that number, counted from 1, or to its end."""
+        try:
+            run, visit = self._run(visit, Request(**settings), again=False)
+            yield from self._stream(run, visit, stop=event, stream=False)
+        except SDVARError as error:
+            yield self.payload(visit, notice=str(error)), visit
 
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """After the end of a run: how it compares with the target alone, if that is cheap to know."""
         run = self._runs.get(visit.handle)
-        if run is None or not run.finished or run.baseline is not None or run.target_seconds > CHEAP:
+        if not isinstance(run, Run) or not run.finished or run.baseline or run.target_seconds > CHEAP:
             return
-        alone = self._alone(run)
-        if alone is not None and not run.forgotten:
-            run.baseline = baseline(run.trace(), alone)
+        if not run.trace().finished:
+            return  # a fault ended it early: there is no picture to compare
+        alone, sound = self._alone(run), self._sound(run, run.request) if run.fault else None
+        if alone is not None and (sound is not None or not run.fault) and not run.forgotten:
+            run.baseline = run.compared_with(alone, sound)
             yield self.payload(visit, run, visit.count), visit
+
+    def open(self, visit: Visit, path: Path) -> tuple[Payload, Visit]:
+        """Show the run of a trace file. A file that is wrong is answered in one sentence, and nothing is lost."""
+        try:
+            run = OpenedRun(replace(visit, run=visit.run + 1).name, self.pair, read_trace_file(path))
+        except SDVARError as error:
+            return self.payload(visit, notice=str(error)), visit
+        self.forget(visit)
+        self._keep(visit.handle, run)
+        # Without a request: there is nothing to go on with, and Generate or Step starts a run of the controls.
+        visit = Visit(visit.handle, visit.run + 1, None, len(run.frames))
+        return self.payload(visit, run), visit
+
+    def shown(self, visit: Visit) -> Shown:
+        """The run that is shown, for exports; one that made room is computed again. SDVARError if there is none."""
+        with self._lock:
+            run = self._runs.get(visit.handle)
+        if run is None and visit.request is not None and visit.count:
+            run, _ = self._run(visit, visit.request, again=False, fault=visit.fault)
+        if run is None or not run.frames:
+            raise SDVARError("There is no run to share yet: press Generate or Step, or open a trace file.")
+        return run.shown()
 
     def stop(self, visit: Visit) -> None:
         """Let a streaming run end after the event it is making; what there is stays."""
@@ -134,11 +178,42 @@ class Visits:
         """Frames ``first`` … ``stop`` − 1 of the run of that name, for a page that missed some; at most 32 at once."""
         if not (isinstance(name, str) and type(first) is int and type(stop) is int and 0 <= first < stop):
             return {"notice": "The page asked for frames that cannot be."}
+        run = self._named(name)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
+
+    def token(self, name: object, event: object, index: object) -> dict:
+        """The likeliest codes of one token of that event of the run of that name, with exact p and q."""
+        run, rows = self._token(name, event, index)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        if rows is None:
+            return {"notice": NO_CODES if isinstance(run, OpenedRun) else NO_TOKEN}
+        return {"rows": rows}
+
+    def swatches(self, name: object, event: object, index: object) -> dict:
+        """What each of the codes of ``token`` looks like at its scale: small pictures by code."""
+        run, rows = self._token(name, event, index)
+        if run is None:
+            return {"notice": MADE_ROOM}
+        if rows is None:
+            return {"notice": NO_TOKEN}
+        swatches = self._swatches.of(run.pair, run.events[event].scale, [row["code"] for row in rows])
+        if swatches is None:
+            return {"notice": "Many visitors ask for pictures of codes: point at the token again in a moment."}
+        return {"swatches": swatches}
+
+    def _token(self, name: object, event: object, index: object) -> tuple[Run | OpenedRun | None, list[dict] | None]:
+        """The run that a page means and the codes of its token; None for what does not exist."""
+        run = self._named(name) if isinstance(name, str) else None
+        sane = type(event) is int and type(index) is int and event >= 0 and index >= 0
+        return run, run.token(event, index) if run is not None and sane else None
+
+    def _named(self, name: str) -> Run | OpenedRun | None:
         with self._lock:
             run = self._runs.get(name.rpartition(".")[0])
-        if run is None or run.name != name:
-            return {"notice": "This run made room for others: press Step or Generate, and it is computed again."}
-        return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
+        return run if run is not None and run.name == name else None
 
     def payload(
         self,
@@ -165,18 +240,18 @@ class Visits:
             "baseline": run and run.baseline,
         }
 
-    def _run(self, visit: Visit, request: Request, again: bool) -> tuple[Run, Visit]:
+    def _run(self, visit: Visit, request: Request, again: bool, fault: str | None = None) -> tuple[Run, Visit]:
         """The run that ``request`` continues, or a new one. ``again``: a finished run starts anew."""
         with self._lock:
             run = self._runs.get(visit.handle)
-        continues = request == visit.request and visit.count > 0
+        continues = (request, fault) == (visit.request, visit.fault) and visit.count > 0
         if continues and run is None:
-            run = Run(visit.name, self.pair, request)
-            while len(run.frames) < visit.count:
+            run = Run(visit.name, self.pair, request, fault)
+            while len(run.frames) < visit.count and not run.finished:
                 run.advance()
         if not continues or (again and run.finished):
-            visit = Visit(visit.handle, visit.run + 1, request)
-            run = Run(visit.name, self.pair, request)
+            visit = Visit(visit.handle, visit.run + 1, request, fault=fault)
+            run = Run(visit.name, self.pair, request, fault)
         run.stopped = False
         self._keep(visit.handle, run)
         return run, visit
@@ -188,16 +263,21 @@ class Visits:
             while len(self._runs) > self._most_runs:
                 self._runs.popitem(last=False)
 
-    def _stream(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+    def _stream(
+        self, run: Run, visit: Visit, stop: float = math.inf, stream: bool = True
+    ) -> Iterator[tuple[Payload, Visit]]:
+        def ended() -> bool:
+            return run.finished or run.stopped or len(run.frames) >= stop
+
         sent_at, first = 0.0, visit.count
-        while not (run.finished or run.stopped):
+        while not ended():
             run.advance()
             due = time.monotonic() - sent_at >= SHORTEST_PAUSE or len(run.frames) - visit.count >= MOST_EVENTS
-            if (due or len(run.frames) == first + 1) and not (run.finished or run.stopped):
+            if (due or len(run.frames) == first + 1) and not ended():
                 sent_at = time.monotonic()
-                payload, visit = self._sent(run, visit, busy=True, stream=True)
+                payload, visit = self._sent(run, visit, busy=True, stream=stream)
                 yield payload, visit
-        yield from self._rest(run, visit, stream=True)
+        yield from self._rest(run, visit, stream=stream)
 
     def _step(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         if run.finished:
@@ -219,7 +299,11 @@ class Visits:
 
     def _alone(self, run: Run) -> Trace | None:
         """The target-only run of the same luck; None if the visitor stopped or left meanwhile."""
-        request = replace(run.request, gamma=0, draft_length="fixed", options=(), carry_over=False, phases=())
+        alone = replace(run.request, gamma=0, draft_length="fixed", options=(), carry_over=False, phases=())
+        return self._sound(run, alone)
+
+    def _sound(self, run: Run, request: Request) -> Trace | None:
+        """What the sound engine makes of a request; None if the visitor stopped or left meanwhile."""
         with self._lock:
             trace = self._baselines.get(request)
         if trace is None:

@@ -1,7 +1,7 @@
 """SDVAR: speculative decoding of pictures and of text, exact and watched. The public names."""
 
-from sdvar_core.checkpoints import load_pair
 from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError, SDVARError, TraceError
+from sdvar_core.pairs import Needs, Shelf, check_memory, load_pair, needs
 from sdvar_core.phases import Phase
 from sdvar_core.presets import PAIRS, TEXT_PAIRS
 from sdvar_core.request import Request
@@ -11,7 +11,7 @@ from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
 from sdvar_core.speculative.faults import FAULTS, Fault
 from sdvar_core.speculative.fidelity import Fidelity, fidelity
 from sdvar_core.speculative.invariants import INVARIANTS
-from sdvar_core.speculative.next_scale import decode, generate, trace_of
+from sdvar_core.speculative.next_scale import check_request, decode, generate, trace_of
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import RULES, Rule
 from sdvar_core.speculative.text_pair import TextPair
@@ -74,6 +74,7 @@ __all__ = [
     "FlatTree",
     "Invariant",
     "Judged",
+    "Needs",
     "Pair",
     "Phase",
     "PromptRead",
@@ -83,6 +84,7 @@ __all__ = [
     "Rule",
     "SDVARError",
     "Schedule",
+    "Shelf",
     "TargetCall",
     "TextEvent",
     "TextPair",
@@ -96,6 +98,8 @@ __all__ = [
     "TreeDrafted",
     "Unverified",
     "Violation",
+    "check_memory",
+    "check_request",
     "decode",
     "decode_text",
     "fidelity",
@@ -103,6 +107,7 @@ __all__ = [
     "generate",
     "generate_text",
     "load_pair",
+    "needs",
     "text_trace_of",
     "trace_of",
 ]

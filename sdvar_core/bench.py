@@ -4,9 +4,12 @@ Times are medians, in milliseconds; runs that are compared take turns in one pro
 """
 
 import argparse
+import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,24 @@ import torch
 from sdvar_core import tables
 from sdvar_core.command_line import add_common_arguments, count, pair_of, sampling_of
 from sdvar_core.errors import SDVARError
+from sdvar_core.measure.memory import memory
+from sdvar_core.measure.precision import flips
+from sdvar_core.measure.replay import replays
+from sdvar_core.measure.tables import (
+    cost_table,
+    flip_table,
+    memory_table,
+    milliseconds,
+    rate_table,
+    replay_table,
+    verification_table,
+)
+from sdvar_core.measure.timing import costs_of, decoder_seconds, prefix_of, scale_seconds, timed_run, verifications
 from sdvar_core.request import Request
+from sdvar_core.speculative.clock import Clock
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS
-from sdvar_core.speculative.next_scale import Clock, decode
-from sdvar_core.speculative.pair import Pair, ScaleModel
-from sdvar_core.speculative.reader import Prefix, Reader
+from sdvar_core.speculative.pair import Pair
+from sdvar_core.speculative.reader import Prefix
 from sdvar_core.speculative.rules import RULES
 from sdvar_core.trace import Trace
 
@@ -63,6 +79,17 @@ class Result:
         """Median over pictures of how many times faster than gamma = 0 this was."""
         return float(np.median(self.baseline / self.seconds))
 
+    @property
+    def summary(self) -> dict[str, float]:
+        """The numbers of the row."""
+        return {
+            "target_calls": float(self.target_calls.mean()),
+            "draft_calls": float(self.draft_calls.mean()),
+            "acceptance_rate": self.acceptance_rate,
+            "seconds": float(np.median(self.seconds)),
+            "speedup": self.speedup,
+        }
+
 
 def contestants(gammas: Sequence[int]) -> list[Contestant]:
     """Target-only, then every exact rule with every draft length and gamma, and with carry-over where it can."""
@@ -72,14 +99,6 @@ def contestants(gammas: Sequence[int]) -> list[Contestant]:
         entries += [Contestant(rule.name, length, gamma) for length in DRAFT_LENGTHS for gamma in gammas]
         entries += [Contestant(rule.name, "fixed", gamma, carry_over=True) for gamma in gammas if rule.sharing]
     return list(dict.fromkeys(entries))
-
-
-def timed_run(pair: Pair, request: Request, clock: Clock) -> tuple[Trace, float]:
-    """A run without its picture, and the seconds it took."""
-    began = clock()
-    events = tuple(decode(pair, request, clock))
-    seconds = clock() - began
-    return Trace(pair.name, request, pair.schedule, pair.codes, events).check(), seconds
 
 
 def race(
@@ -108,79 +127,6 @@ def _result(entry: Contestant, runs: list[tuple[Trace, float]], baseline: list[t
     )
 
 
-def median_seconds(action: Callable[[], object], repeats: int, clock: Clock = time.perf_counter) -> float:
-    """Median seconds of an action, after one run that does not count."""
-    action()
-    spent = []
-    for _ in range(repeats):
-        began = clock()
-        action()
-        spent.append(clock() - began)
-    return float(np.median(spent))
-
-
-def prefix_of(pair: Pair, request: Request) -> Prefix:
-    """All tokens of a target-only run, and so the inputs of every scale."""
-    trace, _ = timed_run(pair, replace(request, gamma=0), time.perf_counter)
-    prefix = Prefix.empty(pair.tokenizer.quantizer, request.batch)
-    for scale, entries in enumerate(trace.tokens):
-        tokens = torch.as_tensor(entries, dtype=torch.int64, device=prefix.canvas.device)
-        prefix = prefix.extended(tokens, last=scale + 1 == len(pair.schedule))
-    return prefix
-
-
-def reading(reader: Reader, prefix: Prefix, start: int, calls: Sequence[int]) -> Callable[[], None]:
-    """An action that reads from scale ``start`` on, one call up to each of ``calls``, and rolls back."""
-
-    def action() -> None:
-        for stop in calls:
-            reader.read(prefix.inputs, stop)
-        reader.cache.rollback(start)
-
-    return action
-
-
-def scale_seconds(pair: Pair, model: ScaleModel, request: Request, prefix: Prefix, repeats: int) -> list[float]:
-    """Seconds of one call for each scale on a cache of the coarser ones: forward, guidance and softmax."""
-    reader = Reader(pair, model, request)
-    spent = []
-    for scale in range(len(pair.schedule)):
-        spent.append(median_seconds(reading(reader, prefix, scale, [scale + 1]), repeats))
-        reader.read(prefix.inputs, scale + 1)
-    return spent
-
-
-def decoder_seconds(pair: Pair, prefix: Prefix, repeats: int) -> float:
-    """Seconds of the picture decoder."""
-    with torch.inference_mode():
-        return median_seconds(lambda: pair.tokenizer.decode(prefix.canvas), repeats)
-
-
-@dataclass(frozen=True)
-class Verification:
-    """Seconds to read the scales ``start`` … ``start + gamma`` in one call, and in one call each."""
-
-    start: int
-    gamma: int
-    merged: float
-    separate: float
-
-
-def verifications(
-    pair: Pair, request: Request, prefix: Prefix, gammas: Sequence[int], repeats: int
-) -> Iterator[Verification]:
-    """Merged against separate verification by the target, for every start and gamma that fit the pyramid."""
-    reader, scales = Reader(pair, pair.target, request), len(pair.schedule)
-    for start in range(scales):
-        for gamma in gammas:
-            if start + gamma < scales:
-                stop = start + gamma + 1
-                merged = median_seconds(reading(reader, prefix, start, [stop]), repeats)
-                separate = median_seconds(reading(reader, prefix, start, range(start + 1, stop + 1)), repeats)
-                yield Verification(start, gamma, merged, separate)
-        reader.read(prefix.inputs, start + 1)
-
-
 # Tables
 
 
@@ -197,58 +143,118 @@ def race_table(results: Sequence[Result]) -> str:
     return tables.table(header, rows)
 
 
-def cost_table(pair: Pair, draft: Sequence[float], target: Sequence[float]) -> str:
-    """Milliseconds of one call by scale, and over a whole picture."""
-    rows = [
-        [f"{scale} ({side}×{side})", milliseconds(one), milliseconds(two), f"{two / one:.1f}"]
-        for scale, (side, one, two) in enumerate(zip(pair.schedule.sides, draft, target), 1)
-    ]
-    whole = [milliseconds(sum(draft)), milliseconds(sum(target)), f"{sum(target) / sum(draft):.1f}"]
-    return tables.table(["scale", "draft, ms", "target, ms", "target / draft"], [*rows, ["whole picture", *whole]])
+@dataclass
+class Report:
+    """The parts of a bench, each printed as it is ready and kept as plain values for ``--json``."""
+
+    pair: Pair
+    options: argparse.Namespace
+    values: dict[str, Any]
+
+    def parts(self) -> Iterator[str]:
+        """The sections asked for, in order."""
+        options, pair = self.options, self.pair
+        self.values |= {"pair": pair.name, "device": str(pair.device), "precision": pair.precision}
+        self.values |= {"threads": torch.get_num_threads(), "sides": pair.schedule.sides, "sampling": self.sampling}
+        for name in options.only or [name for name in SECTIONS if name != "flips" or not pair.target.packed]:
+            yield from getattr(self, name)()
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """The sampling settings as fields of a Request."""
+        return sampling_of(self.options)
+
+    @property
+    def request(self) -> Request:
+        """Target-only decoding of as many pictures at once as asked for."""
+        batch = self.options.batch
+        label = 0 if batch == 1 else tuple(index % len(self.pair.class_names) for index in range(batch))
+        return Request(label=label, gamma=0, **self.sampling)
+
+    @property
+    def conditions(self) -> str:
+        """Under what the times were taken, for the heading of a table."""
+        where = f"{torch.get_num_threads()} threads" if self.pair.device.type == "cpu" else str(self.pair.device)
+        pictures = "one picture" if self.options.batch == 1 else f"{self.options.batch} pictures"
+        return f"{where}, {self.pair.precision}, {pictures} at a time, guidance {self.options.guidance:g}"
+
+    @cached_property
+    def prefix(self) -> Prefix:
+        """The inputs of every scale, from a target-only run."""
+        return prefix_of(self.pair, self.request)
+
+    def race(self) -> Iterator[str]:
+        """Calls and time of every exact rule."""
+        options = self.options
+        results = race(self.pair, contestants(options.gammas), options.pictures, **self.sampling)
+        self.values["race"] = [asdict(entry.contestant) | entry.summary for entry in results]
+        one_by_one = self.conditions.replace(f"{options.batch} pictures", "one picture")
+        yield f"### Calls and time by exact rule\n\n{options.pictures} pictures a row, {one_by_one}.\n"
+        yield race_table(results) + "\n"
+
+    def costs(self) -> Iterator[str]:
+        """Seconds of a call by scale, and of the picture decoder."""
+        pair, request, prefix, repeats = self.pair, self.request, self.prefix, self.options.repeats
+        costs = [scale_seconds(pair, model, request, prefix, repeats) for model in (pair.draft, pair.target)]
+        decoder = decoder_seconds(pair, prefix, repeats)
+        self.values |= {"draft_seconds": costs[0], "target_seconds": costs[1], "decoder_seconds": decoder}
+        yield f"### Cost of one call by scale\n\nMedian of {repeats}, {self.conditions}.\n"
+        yield cost_table(pair, *costs) + "\n"
+        yield f"Picture decoder: {milliseconds(decoder)} ms.\n"
+        rows = request.batch * (2 if request.guidance > 0 else 1)
+        yield "### What bounds the target\n\nOperations and bytes of one call, and what is reached of both.\n"
+        yield rate_table(pair, rows, costs[1]) + "\n"
+
+    def verification(self) -> Iterator[str]:
+        """Merged against separate verification."""
+        options = self.options
+        entries = list(verifications(self.pair, self.request, self.prefix, options.gammas, options.repeats))
+        self.values["verification"] = [asdict(entry) for entry in entries]
+        if "target_seconds" in self.values:
+            draft, target = self.values["draft_seconds"], self.values["target_seconds"]
+            self.values["costs"] = asdict(costs_of(draft, target, entries))
+        yield "### Merged against separate verification\n\nOne target call over γ + 1 scales / one call each, ms.\n"
+        yield verification_table(entries, options.gammas) + "\n"
+
+    def replay(self) -> Iterator[str]:
+        """Runs whose rounds pass as prescribed."""
+        calls = [number for number in (2, 3, 4, 5) if number < len(self.pair.schedule)]
+        entries = replays(self.pair, self.request, calls, self.options.repeats)
+        self.values["replay"] = [asdict(entry) | {"speedup": entry.speedup} for entry in entries]
+        yield f"### Call-count replay\n\nEvery guess is kept, medians of {self.options.repeats}, {self.conditions}.\n"
+        yield replay_table(entries) + "\n"
+
+    def memory(self) -> Iterator[str]:
+        """What speculation adds."""
+        found = memory(self.pair, replace(self.request, gamma=max(self.options.gammas)))
+        shares = {"counted_share": found.counted_share, "measured_share": found.measured_share}
+        self.values["memory"] = asdict(found) | shares
+        yield f"### Memory\n\nUnder coupled, γ={max(self.options.gammas)}; {self.conditions}.\n"
+        yield memory_table(found) + "\n"
+
+    def flips(self) -> Iterator[str]:
+        """Tokens that change with the precision and with the number of scales in a call."""
+        windows = sorted({1, *(gamma + 1 for gamma in self.options.gammas)})
+        request = Request(gamma=0, **self.sampling)
+        entries = flips(self.pair, request, self.options.pictures, windows, ["float32", "bfloat16"])
+        self.values["flips"] = [asdict(entry) for entry in entries]
+        yield "### Tokens that arithmetic alone changes\n\n"
+        yield f"{self.options.pictures} pictures against float32 read scale by scale, same luck, same inputs.\n"
+        yield flip_table(entries) + "\n"
 
 
-def verification_table(entries: Sequence[Verification], gammas: Sequence[int]) -> str:
-    """Merged and separate milliseconds, a row for each start and a column for each gamma."""
-    cells = {
-        (entry.start, entry.gamma): f"{milliseconds(entry.merged)} / {milliseconds(entry.separate)}"
-        for entry in entries
-    }
-    starts = sorted({start for start, _ in cells})
-    rows = [[start + 1, *(cells.get((start, gamma), "") for gamma in gammas)] for start in starts]
-    return tables.table(["first scale", *(f"γ={gamma}" for gamma in gammas)], rows)
-
-
-def milliseconds(seconds: float) -> str:
-    """Seconds as milliseconds, three digits where there are decimals."""
-    value = 1000 * float(seconds)
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def report(pair: Pair, options: argparse.Namespace) -> Iterator[str]:
-    """The three tables, one after the other."""
-    sampling = sampling_of(options)
-    threads = f"{torch.get_num_threads()} threads, float32, one picture at a time, guidance {options.guidance:g}"
-    yield f"### Calls and time by exact rule\n\n{options.pictures} pictures a row, {threads}.\n"
-    yield race_table(race(pair, contestants(options.gammas), options.pictures, **sampling)) + "\n"
-
-    request = Request(gamma=0, **sampling)
-    prefix = prefix_of(pair, request)
-    costs = [scale_seconds(pair, model, request, prefix, options.repeats) for model in (pair.draft, pair.target)]
-    yield f"### Cost of one call by scale\n\nMedian of {options.repeats}, {threads}.\n"
-    yield cost_table(pair, *costs) + "\n"
-    yield f"Picture decoder: {milliseconds(decoder_seconds(pair, prefix, options.repeats))} ms.\n"
-
-    yield "### Merged against separate verification\n\nOne target call over γ + 1 scales / one call each, ms.\n"
-    entries = list(verifications(pair, request, prefix, options.gammas, options.repeats))
-    yield verification_table(entries, options.gammas)
+SECTIONS = ("race", "costs", "verification", "replay", "memory", "flips")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
     add_common_arguments(parser)
-    parser.add_argument("--pictures", type=count, default=20, help="pictures a row of the first table")
+    parser.add_argument("--pictures", type=count, default=20, help="pictures a row of the race and of the flips")
     parser.add_argument("--repeats", type=count, default=9, help="runs behind every median of the other tables")
+    parser.add_argument("--batch", type=count, default=1, help="pictures at a time in all but the race and the flips")
     parser.add_argument("--gammas", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="the sections to measure (default: all)")
+    parser.add_argument("--json", type=Path, help="write everything measured here too")
     return parser.parse_args(arguments)
 
 
@@ -256,8 +262,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the tables."""
     options = _parse(arguments)
     try:
-        for part in report(pair_of(options), options):
+        # Packed weights cannot be turned into another precision, which flips are about.
+        report = Report(pair_of(options, packed=False if "flips" in (options.only or ()) else None), options, {})
+        for part in report.parts():
             print(part, flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(report.values, indent=1) + "\n", encoding="utf-8")
     except SDVARError as error:
         raise SystemExit(str(error)) from None
 

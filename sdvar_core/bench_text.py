@@ -7,16 +7,16 @@ tree, in the same process. Times are milliseconds.
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from sdvar_core import tables
-from sdvar_core.checkpoints import load_model, load_text_pair
 from sdvar_core.command_line import count
-from sdvar_core.errors import CheckpointError, SDVARError
+from sdvar_core.errors import SDVARError
+from sdvar_core.pairs import load_text_pair
 from sdvar_core.presets import TEXT_PAIRS
 from sdvar_core.speculative.text_pair import TextModel, TextPair, as_tokens
 from sdvar_core.speculative.tree_decode import Clock, generate_text
@@ -161,14 +161,9 @@ def report(pair: TextPair, options: argparse.Namespace) -> Iterator[str]:
 
 def pair_of(options: argparse.Namespace) -> TextPair:
     """The pair that the options name; CheckpointError if it is not there."""
-    if options.draft_dir is None and options.target_dir is None:
-        return load_text_pair(options.pair)
     preset = TEXT_PAIRS[options.pair]
-    draft = load_model(options.draft_dir or preset.draft, "deltanet")
-    target = load_model(options.target_dir or preset.target, "deltanet")
-    if draft.vocabulary != target.vocabulary:
-        raise CheckpointError(f"The draft speaks {draft.vocabulary} tokens, the target {target.vocabulary}.")
-    return TextPair(options.pair, draft, target, target.vocabulary)
+    given = {"draft": options.draft_dir, "target": options.target_dir}
+    return load_text_pair(replace(preset, **{role: folder for role, folder in given.items() if folder is not None}))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -19,9 +19,6 @@ from sdvar_core.models.classifier import Classifier, ClassifierConfig
 from sdvar_core.models.deltanet import DeltaNet, DeltaNetConfig
 from sdvar_core.models.var import VAR, VARConfig
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
-from sdvar_core.presets import PAIRS, TEXT_PAIRS, PairPreset
-from sdvar_core.speculative.pair import Pair
-from sdvar_core.speculative.text_pair import TextPair
 
 KINDS: dict[str, tuple[type, type[nn.Module]]] = {
     "classifier": (ClassifierConfig, Classifier),
@@ -39,40 +36,6 @@ LARGEST_COUNTS = dict.fromkeys(("levels", "multipliers", "residual_blocks", "sha
 _REAL_NUMBERS = {"F64", "F32", "F16", "BF16"}
 
 
-def load_pair(name: str) -> Pair | TextPair:
-    """The pair of that name, on the CPU in float32, ready to decode. CheckpointError if it is unknown or damaged."""
-    if name in TEXT_PAIRS:
-        return load_text_pair(name)
-    if name not in PAIRS:
-        raise CheckpointError(f"Unknown pair {name!r}: choose one of {', '.join([*PAIRS, *TEXT_PAIRS])}.")
-    return load_preset(PAIRS[name])
-
-
-def load_preset(preset: PairPreset) -> Pair:
-    """The pair whose parts lie in the preset's folders; CheckpointError if one is damaged or they do not fit."""
-    draft, target = load_model(preset.draft, "var"), load_model(preset.target, "var")
-    tokenizer = load_model(preset.tokenizer, "vqvae")
-    check_fit(draft, target, tokenizer, len(preset.class_names))
-    schedule, codes = tokenizer.config.schedule, tokenizer.config.codes
-    return Pair(preset.name, draft, target, tokenizer, schedule, codes, preset.class_names)
-
-
-def load_text_pair(name: str) -> TextPair:
-    """The pair of language models of that name. CheckpointError if it is not there, damaged, or does not fit."""
-    preset = TEXT_PAIRS[name]
-    for role, folder in (("draft", preset.draft), ("target", preset.target)):
-        if not folder.is_dir():
-            raise CheckpointError(
-                f"The pair {name!r} has no {role}: {_shown(folder)} is missing. Train it with {preset.recipe}."
-            )
-    draft, target = load_model(preset.draft, "deltanet"), load_model(preset.target, "deltanet")
-    if draft.vocabulary != target.vocabulary or target.vocabulary > 256:
-        raise CheckpointError(
-            f"The draft speaks {draft.vocabulary} tokens and the target {target.vocabulary}; expected the same bytes."
-        )
-    return TextPair(name, draft, target, target.vocabulary)
-
-
 def check_fit(draft: VAR, target: VAR, tokenizer: VQVAE, classes: int) -> None:
     """CheckpointError unless both transformers speak the tokenizer's tokens and know the same classes."""
     spoken = (tokenizer.config.sides, tokenizer.config.codes, tokenizer.config.latent_channels, classes)
@@ -85,25 +48,25 @@ def check_fit(draft: VAR, target: VAR, tokenizer: VQVAE, classes: int) -> None:
             )
 
 
-def save_model(model: nn.Module, folder: Path) -> None:
-    """Write the model's configuration and weights into ``folder``."""
+def save_model(model: nn.Module, folder: Path, precision: torch.dtype | None = None) -> None:
+    """Write the model's configuration and weights into ``folder``, the weights in ``precision`` (None: as they are)."""
     kind = next(name for name, (_, network) in KINDS.items() if type(model) is network)
     folder.mkdir(parents=True, exist_ok=True)
     config = json.dumps({"kind": kind} | asdict(model.config), indent=2)
     (folder / CONFIG).write_text(config + "\n", encoding="utf-8")
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    weights = {name: value.detach().to("cpu", precision).contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
 
 
 def load_model(folder: Path, kind: str) -> nn.Module:
     """The model in ``folder``, float32, in evaluation mode, without gradients; CheckpointError if anything differs."""
     config_type, network = KINDS[kind]
     config = _read_config(folder / CONFIG, kind, config_type)
-    with torch.device("meta"):
-        expected = {name: tuple(value.shape) for name, value in network(config).state_dict().items()}
-    weights = _read_weights(folder / WEIGHTS, expected)
-    model = network(config)
-    model.load_state_dict(weights)
+    with torch.device("meta"):  # no memory, and no time for initial weights
+        model = network(config)
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    model.load_state_dict(_read_weights(folder / WEIGHTS, expected), assign=True)
     return model.eval().requires_grad_(False)
 
 
@@ -156,7 +119,7 @@ def _read_weights(path: Path, expected: dict[str, tuple[int, ...]]) -> dict[str,
     try:
         with safe_open(path, framework="pt") as file:
             _compare(path, {name: file.get_slice(name) for name in file.keys()}, expected)  # noqa: SIM118
-            weights = {name: file.get_tensor(name).float() for name in expected}
+            weights = {name: file.get_tensor(name).to(torch.float32, copy=True) for name in expected}
     except OSError as error:
         raise CheckpointError(f"Cannot read {_shown(path)}: is the checkpoint complete?") from error
     except SafetensorError as error:

@@ -1,13 +1,14 @@
-"""What the measuring commands have in common: which pair, which sampling settings, how many threads."""
+"""What the measuring commands have in common: which pair, which sampling settings, which device."""
 
 import argparse
-from dataclasses import replace
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sdvar_core.checkpoints import load_preset
+from sdvar_core.pairs import load_pair
+from sdvar_core.placement import PRECISIONS
 from sdvar_core.presets import PAIRS
 from sdvar_core.speculative.pair import Pair
 
@@ -23,12 +24,15 @@ def count(text: str) -> int:
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--pair`` and the folders that replace its parts, the sampling settings, and ``--threads``."""
+    """Adds ``--pair`` and the folders that replace its parts, the sampling settings, the device and its use."""
     parser.add_argument("--pair", choices=sorted(PAIRS), default=next(iter(PAIRS)))
     for part in ("draft", "target", "tokenizer"):
-        parser.add_argument(f"--{part}-dir", type=Path, help=f"a checkpoint folder instead of the pair's {part}")
+        parser.add_argument(f"--{part}-dir", type=Path, help=f"folder or official file, instead of the pair's {part}")
     for name, value in SAMPLING.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--precision", default="auto", choices=["auto", *PRECISIONS])
+    parser.add_argument("--compile", action="store_true", help="torch.compile around attention; slow the first time")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: as torch finds them)")
 
 
@@ -37,10 +41,20 @@ def sampling_of(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in SAMPLING}
 
 
-def pair_of(options: argparse.Namespace) -> Pair:
-    """The pair that the options name, with its parts replaced; CheckpointError if they do not fit together."""
+def pair_of(options: argparse.Namespace, packed: bool | None = None) -> Pair:
+    """The pair that the options name, with its parts replaced; CheckpointError if they do not fit together.
+
+    packed: see ``load_pair``.
+    """
     if options.threads:
         torch.set_num_threads(options.threads)
-    preset = PAIRS[options.pair]
-    folders = {part: getattr(options, f"{part}_dir") for part in ("draft", "target", "tokenizer")}
-    return load_preset(replace(preset, **{part: folder for part, folder in folders.items() if folder is not None}))
+    parts = {part: getattr(options, f"{part}_dir") for part in ("draft", "target", "tokenizer")}
+    return load_pair(
+        options.pair, options.device, options.precision, progress=tell, packed=packed, compiled=options.compile, **parts
+    )
+
+
+def tell(name: str, here: int, size: int) -> None:
+    """One line on the terminal that a download writes over."""
+    percent = f"{100 * here // size} % of {size / 1e9:.2f} GB" if size else f"{here / 1e9:.2f} GB"
+    sys.stderr.write(f"\r{name}: {percent}" + ("\n" if size and here >= size else ""))

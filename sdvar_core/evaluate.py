@@ -206,7 +206,7 @@ def report_samples(pair: Pair, options: argparse.Namespace) -> Report:
         figures[role] = named_correctly(pair, classifier, pictures, labels)
         shown = first_of_each(pictures, labels, options.shown)
         columns = len(shown) // len(pair.class_names)
-        contact_sheet(shown, columns, options.output / f"{role}-samples.png", pair.class_names, options.cell)
+        contact_sheet(shown, columns, options.output / f"{role}-samples.webp", pair.class_names, options.cell)
     figures["reconstruction"] = reconstruction(pair, options.per_class)
     (options.output / "samples.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     yield f"{options.per_class} pictures a world, guidance {options.guidance:g}\n"

@@ -1,5 +1,6 @@
-"""Named, frozen configurations: which folders make a pair of picture models or of language models."""
+"""Named, frozen configurations: which files make a pair of picture models or of language models."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +18,66 @@ TINY_WORLD_NAMES = (
     "canyon",
     "moonlit lake",
 )
+IMAGENET_NAMES: tuple[str, ...] = tuple(
+    json.loads((Path(__file__).parent / "imagenet_classes.json").read_text(encoding="utf-8"))["names"]
+)
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One published weights file: its repository on the Hugging Face hub, its name there, and the depth it is for."""
+
+    repository: str
+    filename: str
+    depth: int
+
+
+Source = Path | HubFile
+"""Where a model is: one of our folders, an official file on this machine, or one on the hub."""
 
 
 @dataclass(frozen=True)
 class PairPreset:
-    """A pair of models by the folders of its parts."""
+    """A pair of models by where its parts are. Equal sources are one model, loaded once."""
 
     name: str
     sentence: str
-    draft: Path
-    target: Path
-    tokenizer: Path
+    draft: Source
+    target: Source
+    tokenizer: Source
     class_names: tuple[str, ...]
+
+
+OFFICIAL, CODE = "FoundationVision/var", "Zigeng/VAR_CoDe"
+TOKENIZER_FILE = "vae_ch160v4096z32.pth"
+LARGEST_256, REFINER_DEPTH = 30, 16
+
+
+def _transformer(depth: int) -> HubFile:
+    return HubFile(OFFICIAL, f"var_d{depth}.pth", depth)
+
+
+def _mixed_depth(draft: int, target: int) -> PairPreset:
+    return PairPreset(
+        name=f"var-d{draft}-d{target}",
+        sentence=f"ImageNet, 256 × 256 pixels, 680 tokens: VAR of depth {draft} drafts for depth {target}.",
+        draft=_transformer(draft),
+        target=_transformer(target),
+        tokenizer=HubFile(OFFICIAL, TOKENIZER_FILE, target),
+        class_names=IMAGENET_NAMES,
+    )
+
+
+def _collaborative(steps: int) -> PairPreset:
+    """CoDe calls the large model, which makes the first ``steps`` scales, the drafter; here it is the target."""
+    return PairPreset(
+        name=f"code-{steps}",
+        sentence=f"ImageNet, 256 × 256 pixels: CoDe's pair for {steps} scales by depth 30 and the rest by depth 16.",
+        draft=HubFile(CODE, f"refiner_{steps}.pth", REFINER_DEPTH),
+        target=HubFile(CODE, f"drafter_{steps}.pth", LARGEST_256),
+        tokenizer=HubFile(OFFICIAL, TOKENIZER_FILE, LARGEST_256),
+        class_names=IMAGENET_NAMES,
+    )
 
 
 PAIRS: dict[str, PairPreset] = {
@@ -42,6 +91,19 @@ PAIRS: dict[str, PairPreset] = {
             tokenizer=ASSETS / "tiny-worlds" / "tokenizer",
             class_names=TINY_WORLD_NAMES,
         ),
+        *(
+            _mixed_depth(draft, target)
+            for draft, target in ((16, 30), (20, 30), (24, 30), (16, 24), (20, 24), (16, 20))
+        ),
+        PairPreset(
+            name="var-d36",
+            sentence="ImageNet, 512 × 512 pixels, 2240 tokens: depth 36 alone, as nothing smaller is published.",
+            draft=_transformer(36),
+            target=_transformer(36),
+            tokenizer=HubFile(OFFICIAL, TOKENIZER_FILE, 36),
+            class_names=IMAGENET_NAMES,
+        ),
+        *(_collaborative(steps) for steps in (6, 7, 8, 9)),
     )
 }
 

@@ -5,6 +5,7 @@ runs with the same seed share their luck address by address, however many draws 
 ever global state.
 """
 
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -12,7 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sdvar_core import philox
 from sdvar_core.probability import draw
+
+CPU = torch.device("cpu")
 
 
 class Stream(IntEnum):
@@ -29,21 +33,24 @@ class Stream(IntEnum):
 
 
 class Luck:
-    """The luck of a batch: picture b of the batch has the luck of seed ``seeds[b]``, whatever its companions are."""
+    """The luck of a batch: picture b of the batch has the luck of seed ``seeds[b]``, whatever its companions are.
 
-    def __init__(self, seeds: Sequence[int]) -> None:
-        self.seeds = tuple(seeds)
+    device: where numbers are made; the same bits everywhere, but for the last digit of a logarithm.
+    """
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self.seeds, self.device = tuple(seeds), torch.device(device)
 
     def of_scale(self, scale: int, length: int) -> "ScaleLuck":
         """The luck of one scale of ``length`` tokens."""
-        return ScaleLuck(self.seeds, scale, length)
+        return ScaleLuck(self.seeds, scale, length, self.device)
 
 
 class ScaleLuck:
     """The luck of one scale: the same address always gives the same number."""
 
-    def __init__(self, seeds: tuple[int, ...], scale: int, length: int) -> None:
-        self.seeds, self.scale, self.length = seeds, scale, length
+    def __init__(self, seeds: tuple[int, ...], scale: int, length: int, device: torch.device = CPU) -> None:
+        self.seeds, self.scale, self.length, self.device = seeds, scale, length, device
 
     def uniforms(self, stream: Stream, attempt: int = 0) -> Tensor:
         """Uniforms in [0, 1), one a token: float64 (batch, length)."""
@@ -56,6 +63,10 @@ class ScaleLuck:
 
     def _numbers(self, stream: Stream, attempt: int, shape: tuple[int, ...]) -> Tensor:
         # Philox (Salmon et al. 2011) is counter-based: the key and the counter together are the address.
+        if self.device.type != "cpu":
+            keys = [(seed, int(stream)) for seed in self.seeds]
+            numbers = philox.uniforms(keys, (0, attempt, self.scale), math.prod(shape), self.device)
+            return numbers.view(len(self.seeds), *shape)
         rows = [
             np.random.Generator(np.random.Philox(key=[seed, int(stream)], counter=[0, 0, attempt, self.scale])).random(
                 shape

@@ -35,6 +35,7 @@ class Walk:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.number, self.where = 0, ""
+        self.round = 1
         self.committed = self.settled = self.calls = 0  # settled: scales whose tokens stand
         self.called = False  # in this round
         self.proposals: list[np.ndarray] = []  # of this round
@@ -43,6 +44,8 @@ class Walk:
         """Go one event further; TraceError if it cannot follow from those before it."""
         self.number += 1
         self.where = f"event {self.number} ({type(event).__name__})"
+        if event.round != self.round and not isinstance(event, Violation):
+            raise self._refuse(f"the round is not {self.round}.")
         match event:
             case RoundEnd():
                 self._end(event)
@@ -65,11 +68,12 @@ class Walk:
         if (event.gamma, event.discarded) != (proposed, max(0, self.committed + proposed - self.settled)):
             raise self._refuse(f"{event.gamma} scales were proposed and {event.discarded} discarded: impossible.")
         for before, after in (event.draft_cache, event.target_cache):
-            if not 0 <= after <= min(before, event.committed):
+            if not 0 <= after <= min(before, event.committed) or before > len(self.trace.schedule):
                 raise self._refuse(
                     f"a cache goes from {before} to {after} scales although {event.committed} are final."
                 )
         self.committed, self.proposals, self.called = event.committed, [], False
+        self.round += 1
 
     def _call(self, event: TargetCall) -> None:
         self.calls += 1
@@ -83,7 +87,10 @@ class Walk:
         self.called = True
 
     def _violation(self, event: Violation) -> None:
-        if event.round < 1 or not all(0 < len(text) <= LONGEST_SENTENCE for text in (event.invariant, event.sentence)):
+        # It may follow the end of the round that showed it.
+        if not max(1, self.round - 1) <= event.round <= self.round or not all(
+            0 < len(text) <= LONGEST_SENTENCE for text in (event.invariant, event.sentence)
+        ):
             raise self._refuse("the violation has no name, no sentence or too long a one.")
 
     def _scale(self, event: Event) -> None:
@@ -95,6 +102,8 @@ class Walk:
         due = self.committed + len(self.proposals) if proposing else self.settled
         if event.scale != due or self.called != isinstance(event, Judged | Bonus):
             raise self._refuse(f"scale {event.scale + 1} comes out of order.")
+        if isinstance(event, Drafted) and not 0 <= event.read_from <= event.scale:
+            raise self._refuse("the draft reads from another scale on than it can.")
         if proposing:
             self.proposals.append(event.tokens)
         if isinstance(event, SETTLING):

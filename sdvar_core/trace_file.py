@@ -19,7 +19,10 @@ from sdvar_core.trace import EVENT_KINDS, Event, Trace
 FORMAT, VERSION = "sdvar-trace", 1
 LARGEST_FILE = 256 * 2**20  # bytes
 LARGEST_ARRAY = 64 * 2**20  # bytes
+LONGEST_FORWARD = 86_400.0  # seconds
+LARGEST_TRACE = 128 * 2**20  # bytes of all its arrays together
 MOST_TOKENS = 65_536  # of a schedule
+MOST_SCALES = 64  # of a schedule; growing sides reach MOST_TOKENS before
 _KIND_OF = {kind: name for name, kind in EVENT_KINDS.items()}
 _DTYPES = {"int32", "float32", "bool", "uint8"}
 
@@ -63,14 +66,14 @@ def loads(text: str, name: str = "The trace") -> Trace:
     """A trace from JSON text; ``name`` stands in the errors."""
     try:
         record = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: malformed, or a number of thousands of digits
         raise TraceError(f"{name} is not a whole trace file: its JSON breaks off or is malformed.") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise TraceError(f"{name} is not a trace file of SDVAR.")
-    if record.get("version") != VERSION:
-        raise TraceError(
-            f"{name} has trace version {record.get('version')!r}, this program reads version {VERSION}: update it."
-        )
+    version = record.get("version")
+    if version != VERSION:
+        found = version if type(version) is int and 0 <= version < 10**6 else "of another kind"
+        raise TraceError(f"{name} has trace version {found}, this program reads version {VERSION}: update it.")
     try:
         trace = _decoded(record)
     except TraceError:
@@ -88,12 +91,17 @@ def _decoded(record: dict[str, Any]) -> Trace:
         settings["label"] = tuple(settings["label"])
     settings["phases"] = tuple(Phase(**phase) for phase in settings["phases"])
     request = Request(**settings)
+    if len(record["sides"]) > MOST_SCALES:
+        raise TraceError(f"A schedule of {len(record['sides'])} scales is longer than any of SDVAR.")
     schedule = schedule_of(record["sides"])
     if schedule.total > MOST_TOKENS:
         raise TraceError(f"A schedule of {schedule.total} tokens is larger than any picture of SDVAR.")
     codes, pair, pictures = record["codes"], record["pair"], record["pictures"]
     if type(codes) is not int or not isinstance(pair, str):
         raise TypeError
+    arrays = [value for entry in record["events"] for value in entry.values() if isinstance(value, dict)]
+    if sum(_shape(entry)[2] for entry in [*arrays, *([] if pictures is None else [pictures])]) > LARGEST_TRACE:
+        raise TraceError(f"The arrays of the trace are larger than {LARGEST_TRACE >> 20} MiB together.")
     pictures = None if pictures is None else _decode_array(pictures)
     if pictures is not None and (pictures.ndim != 4 or pictures.dtype != np.uint8 or len(pictures) > MOST_PICTURES):
         raise TypeError
@@ -119,7 +127,7 @@ def _event(entry: dict[str, Any]) -> Event:
             if not isinstance(value, str):
                 raise TypeError
         elif field.type is float:
-            value = float(value)
+            value = _seconds(value)
         else:
             first, second = value
             if type(first) is not int or type(second) is not int:
@@ -129,12 +137,20 @@ def _event(entry: dict[str, Any]) -> Event:
     return kind(**values)
 
 
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not 0.0 <= seconds <= LONGEST_FORWARD:
+        raise TraceError(f"A forward of {seconds:g} seconds cannot be.")
+    return seconds
+
+
 def _encode_array(array: np.ndarray) -> dict[str, Any]:
     packed = zlib.compress(np.ascontiguousarray(array).tobytes(), 6)
     return {"dtype": array.dtype.name, "shape": array.shape, "zlib": base64.b64encode(packed).decode("ascii")}
 
 
-def _decode_array(entry: dict[str, Any]) -> np.ndarray:
+def _shape(entry: dict[str, Any]) -> tuple[np.dtype, tuple[int, ...], int]:
+    """What an array announces of itself: its dtype, its shape and its bytes."""
     if entry["dtype"] not in _DTYPES:
         raise TypeError
     dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
@@ -142,7 +158,12 @@ def _decode_array(entry: dict[str, Any]) -> np.ndarray:
         raise TypeError
     size = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if size > LARGEST_ARRAY:
-        raise TraceError(f"An array of shape {shape} is larger than any trace of SDVAR holds.")
+        raise TraceError("An array of the trace is larger than any that SDVAR holds.")
+    return dtype, shape, size
+
+
+def _decode_array(entry: dict[str, Any]) -> np.ndarray:
+    dtype, shape, size = _shape(entry)
     # Never inflate more than the shape announces: a small file must not become a large array.
     unpacker = zlib.decompressobj()
     data = unpacker.decompress(base64.b64decode(entry["zlib"], validate=True), size + 1)

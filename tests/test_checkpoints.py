@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load, save_file
 
 import sdvar_core as sd
-from sdvar_core.checkpoints import load_model, load_pair, save_model
+from sdvar_core.checkpoints import load_model, save_model
+from sdvar_core.pairs import load_pair
 from sdvar_core.presets import PAIRS
 from tests.tiny import TOKENIZER, save_tiny_models, tiny_classifier, tiny_deltanet, tiny_tokenizer, tiny_var
 

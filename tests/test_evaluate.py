@@ -193,7 +193,7 @@ def test_samples_command_writes_sheets_and_figures(folders, tmp_path, capsys):
     assert figures["target"]["pictures"] == figures["draft"]["pictures"] == 10
     assert set(figures["reconstruction"]) == {"psnr", "psnr_by_world", "pictures"}
     assert f"| **all** | {100 * figures['target']['accuracy']:.1f} |" in printed
-    assert all((tmp_path / f"{role}-samples.png").stat().st_size > 0 for role in ("target", "draft"))
+    assert all((tmp_path / f"{role}-samples.webp").stat().st_size > 0 for role in ("target", "draft"))
 
 
 def test_a_missing_checkpoint_is_one_sentence(folders, tmp_path):

@@ -8,8 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.frames import VERSION, baseline, counters, frame, header, picture_url
-from sdvar_core import RULES, Bonus, Drafted, Judged, Phase, Request, RoundEnd, TargetCall, Trace, generate
+from app.frames import DIFFERENCE_GAIN, VERSION, baseline, counters, difference, frame, header, picture_url
+from sdvar_core import (
+    FAULTS,
+    RULES,
+    Bonus,
+    Drafted,
+    Judged,
+    Phase,
+    Request,
+    RoundEnd,
+    TargetCall,
+    Trace,
+    Violation,
+    generate,
+)
 from tests.fakes import fake_pair, own_draft_pair
 
 SIDES = (1, 2, 3, 4, 5, 6)
@@ -122,10 +135,41 @@ def test_header_names_the_run_and_its_settings():
         "sides": [1, 2, 3, 4],
         "codes": 5,
         "label": "rock",
-        "settings": settings | sampling,
+        "settings": settings | sampling | {"plan": "speculate to the end", "fault": "none"},
         "exact": True,
         "baseline_calls": 4,
+        "fault": None,
     }
+
+
+def test_header_names_the_fault_and_the_choices_that_ask_for_the_request():
+    pair = fake_pair()
+    request = Request(rule="typical", options={"delta": 0.5}, phases=(Phase(2, "draft"), Phase(4, "target")))
+    shown = header("visitor.1", pair.name, pair.schedule, pair.codes, request, "rock", "no rollback")
+    assert shown["fault"]["name"] == "no rollback"
+    assert shown["fault"]["sentence"] == FAULTS["no rollback"].sentence
+    choices = {"plan": "draft first, target from n", "handover": 3, "fault": "no rollback",
+               "least_kept": 0.8, "epsilon": 0.1, "delta": 0.5}  # fmt: skip
+    assert choices.items() <= shown["settings"].items()
+
+
+def test_a_violation_is_a_frame_with_the_name_and_the_sentence_of_its_invariant():
+    trace = run(gamma=2, fault="rollback one scale too far")
+    violations = [
+        (event, shown) for event, shown in zip(trace.events, frames_of(trace)) if isinstance(event, Violation)
+    ]
+    assert violations
+    for event, shown in violations:
+        assert (shown["kind"], shown["invariant"], shown["round"]) == ("violation", "cache length", event.round)
+        assert shown["sentence"] == f"The invariant “cache length” does not hold. {event.sentence}"
+    json.dumps(frames_of(trace))
+
+
+def test_baseline_tells_what_the_sound_engine_makes_of_the_request():
+    sound, alone = run(gamma=2, rule="token"), run(gamma=0, rule="token")
+    shown = baseline(run(gamma=2, rule="token", fault="forced acceptance at γ=1"), alone, sound)
+    assert shown["sound"] == {"kept": sound.kept, "judged": sound.judged, "differing": sound.differing_tokens(alone)}
+    assert baseline(sound, alone)["sound"] is None
 
 
 def test_picture_is_a_webp_of_the_same_size():
@@ -181,3 +225,15 @@ def test_sentences_tell_corrections_rollback_and_catching_up():
     sentences = " ".join(shown["sentence"] for trace in runs for shown in frames_of(trace))
     for words in ("thrown away.", "corrected", "roll back.", "reads scale 2, which its cache misses, and guesses"):
         assert words in sentences
+
+
+def test_a_difference_is_black_where_pictures_are_equal_and_bright_where_not():
+    picture = np.full((2, 3, 3), 100, np.uint8)
+    exact = picture.copy()
+    exact[0, 1] = (100, 90, 103)
+    exact[1, 2] = (255, 0, 100)
+    shown = difference(picture, exact)
+    assert shown.dtype == np.uint8
+    assert shown[0, 1].tolist() == [10 * DIFFERENCE_GAIN] * 3
+    assert shown[1, 2].tolist() == [255] * 3
+    assert shown.sum() == 3 * (10 * DIFFERENCE_GAIN + 255)

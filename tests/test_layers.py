@@ -9,8 +9,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "scales", "topology", "randomness", "probability", "cache", "phases", "request", "text_request"}
 GROUND |= {"trace", "trace_check", "trace_file", "text_events", "text_trace", "text_trace_check", "text_trace_file"}
+GROUND |= {"philox"}
 MODELS = GROUND | {"nn", "models"}
-EVERYTHING = MODELS | {"presets", "speculative", "checkpoints", "training", "tables", "command_line"}
+LOADING = MODELS | {"presets", "speculative", "checkpoints", "official", "placement", "pairs"}
+EVERYTHING = LOADING | {"training", "tables", "command_line"}
 # Part of the core → the parts that it may import, itself included.
 CORE = {
     **{name: GROUND for name in GROUND},
@@ -19,16 +21,22 @@ CORE = {
     "presets": {"presets"},
     "tables": {"tables"},
     "speculative": GROUND | {"speculative"},  # it knows models by a Protocol, so that a fake fits
-    "checkpoints": MODELS | {"presets", "speculative"},
-    "__init__": MODELS | {"presets", "speculative", "checkpoints"},
+    "placement": {"errors", "placement"},
+    "checkpoints": MODELS,
+    "official": MODELS | {"presets", "official"},
+    "pairs": LOADING,
+    "__init__": LOADING,
     "command_line": EVERYTHING - {"training"},
     "training": MODELS | {"presets", "speculative", "checkpoints", "training"},
+    "fetch": EVERYTHING - {"training"} | {"fetch"},
+    "measure": EVERYTHING - {"training"} | {"measure"},
     "evaluate": EVERYTHING | {"evaluate"},
-    "bench": EVERYTHING | {"bench"},
+    "bench": EVERYTHING | {"measure", "bench"},
     "bench_text": EVERYTHING | {"bench_text"},
 }
-COMMANDS = {"training", "evaluate", "bench", "bench_text"}  # these may print
-BESIDE = {"stage", "figures", "session", "run", "frames", "narration", "exports"}
+COMMANDS = {"training", "evaluate", "bench", "bench_text", "fetch"}  # these may print
+BESIDE = {"stage", "figures", "session", "choices", "run", "opened", "inspector", "address", "frames", "narration",
+          "exports"}  # fmt: skip
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},

@@ -83,14 +83,14 @@ def open_page(browser, address):
     """Opens the page as a fresh visitor; afterwards nothing may have left the machine or been complained about."""
     contexts, complaints, strangers = [], [], []
 
-    def opened(width=1440, height=900, theme="light"):
+    def opened(width=1440, height=900, theme="light", query=None):
         context = browser.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda r: strangers.append(r.url) if not is_ours(r.url, address) else None)
-        page.goto(f"{address}?__theme={theme}")
+        page.goto(f"{address}?{query or f'__theme={theme}'}")
         page.wait_for_selector(".stage[data-ready=true]")
         return page
 
@@ -384,6 +384,79 @@ def test_nothing_is_wider_than_the_window_and_the_large_one_does_not_scroll(open
         "c.scrollHeight > c.clientHeight + 1).map(c => c.getAttribute('aria-label'))"
     )
     assert cut == []
+
+
+def pick(page, box, name):
+    """Choose from a menu of the rail."""
+    page.click(f"#{box} input")
+    page.get_by_role("option", name=name, exact=True).click()
+    page.wait_for_timeout(300)  # its note, and what hangs on it
+
+
+def unfold(page, accordion):
+    page.click(f"#{accordion} > button")
+    page.wait_for_timeout(300)
+
+
+def fired(page):
+    """The invariants that the report names, each with its events, counted from 1."""
+    rows = page.locator('[data-part="report-fired"] li').all()
+    return {row.locator("b").inner_text(): [int(at) for at in row.locator("button").all_inner_texts()] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("fault", "invariant"), [("canvas advanced twice", "canvas"), ("cache reset every round", "cache length")]
+)
+def test_a_fault_is_switched_on_for_a_run_and_the_invariants_that_fire_are_told(visitor, pair, fault, invariant):
+    unfold(visitor, "break-it")
+    pick(visitor, "fault", fault)
+    assert sd.FAULTS[fault].sentence in visitor.inner_text("#fault")
+    generate(visitor)
+    trace = sd.generate(pair, label=WORLD, seed=7, gamma=3, fault=fault, watch="all")
+    events = {}
+    for index, event in enumerate(trace.events):
+        if isinstance(event, sd.Violation):
+            events.setdefault(event.invariant, []).append(index + 1)
+    assert invariant in events
+    assert fired(visitor) == {name: at[:6] for name, at in events.items()}
+    visitor.click(f'[data-part="report-fired"] li:has-text("{invariant}") button')
+    drawn(visitor)
+    assert visitor.evaluate("sdvar.cursor") == events[invariant][0] - 1
+    assert f"“{invariant}” does not hold" in visitor.inner_text('[data-part="sentence"]')
+    assert visitor.inner_text('[data-part="fault-mark"]') == f"fault: {fault}"
+    sound, alone = (sd.generate(pair, label=WORLD, seed=7, gamma=gamma) for gamma in (3, 0))
+    rates = [f"{100 * one.acceptance_rate:.0f}%" for one in (trace, sound)]
+    assert visitor.inner_text('[data-part="report-kept"]') == "; the sound engine ".join(rates)
+    differing = trace.differing_tokens(alone)
+    assert visitor.inner_text('[data-part="report-picture"]').startswith(str(differing) if differing else "none")
+    pick(visitor, "fault", "None")
+    generate(visitor)
+    assert visitor.is_hidden('[data-part="fault-mark"]')
+    assert visitor.is_hidden('[data-part="report"]')
+    assert shown(visitor, "against") == "identical"
+
+
+def test_options_of_the_rule_and_a_plan_are_choices(visitor):
+    unfold(visitor, "sampling")
+    visitor.fill("#option-tolerance input[type=number]", "0.2")
+    visitor.press("#option-tolerance input[type=number]", "Enter")
+    visitor.wait_for_function("document.querySelector('#rule input').value === 'coupled · no longer exact'")
+    generate(visitor)
+    assert visitor.evaluate("sdvar.header.settings.options") == [["tolerance", 0.2]]
+    assert not visitor.evaluate("sdvar.header.exact")
+    pick(visitor, "rule", "typical")
+    assert visitor.is_hidden("#option-tolerance")
+    assert all(visitor.is_visible(f"#option-{name}") for name in ("least-kept", "epsilon", "delta"))
+    pick(visitor, "draft-length", "entropy")
+    assert sd.DRAFT_LENGTHS["entropy"].sentence in visitor.inner_text("#draft-length")
+    unfold(visitor, "phases")
+    pick(visitor, "plan", "draft first, target from n")
+    assert "settings changed" in visitor.inner_text('[data-part="run-note"]')
+    generate(visitor)
+    until = [phase["until"] for phase in visitor.evaluate("sdvar.header.settings.phases")]
+    assert until == [visitor.evaluate("sdvar.header.settings.handover") - 1, 10]
+    assert visitor.evaluate("sdvar.header.settings.rule") == "typical"
+    assert "settings changed" not in visitor.inner_text('[data-part="run-note"]')
 
 
 def test_the_endpoint_gives_a_picture_and_numbers(address, pair):

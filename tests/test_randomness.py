@@ -1,6 +1,9 @@
 import numpy as np
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sdvar_core import philox
 from sdvar_core.randomness import Luck, Stream
 
 
@@ -34,3 +37,28 @@ def test_gumbel_is_finite_and_gumbel():
     assert torch.isfinite(noise).all()
     assert abs(float(noise.mean()) - 0.5772) < 0.03
     assert abs(float(noise.var()) - torch.pi**2 / 6) < 0.06
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3),
+    st.integers(1, 5),
+    st.integers(0, 2**40),
+    st.integers(0, 12),
+    st.integers(1, 50),
+)
+def test_numbers_made_on_a_device_are_those_of_numpy(seeds, stream, attempt, scale, count):
+    rows = [
+        np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, 0, attempt, scale])).random(count)
+        for seed in seeds
+    ]
+    found = philox.uniforms([(seed, stream) for seed in seeds], (0, attempt, scale), count, torch.device("cpu"))
+    assert found.dtype == torch.float64
+    assert np.array_equal(found.numpy(), np.stack(rows))
+
+
+def test_extreme_words_wrap_as_unsigned_ones():
+    key, counter = (2**64 - 1, 2**63), (2**64 - 1, 0, 2**63 + 5)
+    words = (np.array(entry, dtype=np.uint64) for entry in (key, (0, *counter)))
+    expected = np.random.Generator(np.random.Philox(key=next(words), counter=next(words))).random(9)
+    assert np.array_equal(philox.uniforms([key], counter, 9, torch.device("cpu"))[0].numpy(), expected)

@@ -10,6 +10,7 @@ import pytest
 from app.stage.bundle import bundle
 
 STAGE = Path(__file__).parent.parent / "app" / "stage"
+TESTS = Path(__file__).parent / "stage"
 MODULES = sorted(STAGE.glob("*.js"))
 
 
@@ -52,7 +53,34 @@ def test_the_bundle_is_javascript_that_node_can_read(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_the_modules_pass_their_own_tests():
-    tests = str(Path(__file__).parent / "stage" / "stage.test.mjs")
-    result = subprocess.run(["node", "--no-warnings", "--test", tests], capture_output=True, text=True)
+@pytest.mark.parametrize("path", sorted(TESTS.glob("*.test.mjs")), ids=lambda path: path.name)
+def test_the_modules_pass_their_own_tests(path):
+    result = subprocess.run(["node", "--no-warnings", "--test", str(path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
+
+
+TEXTS = ("ink", "muted", "accent", "corrected-text", "bonus-text", "pending-text")
+GROUNDS = ("card", "ground", "well")
+WASHES = {"accent-wash": ("ink", "accent"), "corrected-wash": ("ink", "corrected-text"), "bonus-wash": ("ink",)}
+
+
+def luminance(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear))
+
+
+def contrast(one, other):
+    """As WCAG 2.2 defines it."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [":root", ".dark"])
+def test_text_stands_out_from_what_it_is_written_on(theme):
+    block = (STAGE / "tokens.css").read_text().split(theme, 1)[1].split("}", 1)[0]
+    colours = dict(re.findall(r"--sd-([\w-]+): (#[0-9a-f]{6})", block))
+    pairs = [(text, ground) for text in TEXTS for ground in GROUNDS]
+    pairs += [(text, wash) for wash, texts in WASHES.items() for text in texts]
+    weak = [(text, ground) for text, ground in pairs if contrast(colours[text], colours[ground]) < 4.5]
+    assert weak == []

@@ -60,6 +60,10 @@ def damaged(trace: sd.Trace, change) -> str:
     return json.dumps(record)
 
 
+def huge_array() -> dict:
+    return {"dtype": "uint8", "shape": [60 * 2**20], "zlib": ""}
+
+
 def first(record: dict, kind: str) -> dict:
     return next(event for event in record["events"] if event["kind"] == kind)
 
@@ -69,7 +73,12 @@ def first(record: dict, kind: str) -> dict:
     [
         (lambda r: r.update(format="other"), "not a trace file of SDVAR"),
         (lambda r: r.update(version=2), "trace version 2"),
-        (lambda r: r.update(version="<b>"), "trace version '<b>'"),
+        (lambda r: r.update(version="<b>" * 10**4), "trace version of another kind"),
+        (lambda r: first(r, "target_call").update(seconds=float("nan")), "seconds cannot be"),
+        (lambda r: first(r, "target_call").update(seconds=-1.0), "seconds cannot be"),
+        (lambda r: first(r, "drafted").update(seconds="1e999"), "seconds cannot be"),
+        (lambda r: r.update(sides=list(range(1, 10**5))), "longer than any"),
+        (lambda r: r.update(events=[{"kind": "x", "tokens": huge_array()}] * 3), "MiB together"),
         (lambda r: r["request"].update(gamma=-3), "settings that cannot be"),
         (lambda r: r["request"].update(unknown=1), "damaged"),
         (lambda r: r.update(sides=[1, 1]), "settings that cannot be"),
@@ -84,7 +93,10 @@ def first(record: dict, kind: str) -> dict:
         (lambda r: first(r, "drafted")["tokens"].update(dtype="object"), "damaged"),
         (lambda r: first(r, "drafted")["tokens"].update(zlib="!!"), "damaged"),
         (lambda r: first(r, "round_end").update(target_cache=[1, 3]), "a cache goes from"),
+        (lambda r: first(r, "round_end").update(draft_cache=[10**300, 0]), "a cache goes from"),
         (lambda r: first(r, "target_call").update(start=2), "are read after"),
+        (lambda r: first(r, "target_call").update(round=10**300), "the round is not 1"),
+        (lambda r: first(r, "drafted").update(read_from=-(10**300)), "the draft reads from"),
         (lambda r: first(r, "round_end").update(committed=4), "scales are final after"),
         (lambda r: r.update(pictures={"dtype": "uint8", "shape": [1], "zlib": "eJxjAAAAAQAB"}), "damaged"),
     ],
@@ -94,6 +106,11 @@ def test_damaged_files_get_one_sentence(trace, change, sentence):
         loads(damaged(trace, change))
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_number_of_thousands_of_digits_is_refused():
+    with pytest.raises(sd.TraceError, match="malformed"):
+        loads('{"format": "sdvar-trace", "version": 1, "codes": ' + "9" * 10**4 + "}")
 
 
 def test_a_kept_token_must_be_the_drafted_one(trace):

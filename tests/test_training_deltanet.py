@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import sdvar_core as sd
-from sdvar_core.checkpoints import load_model, load_text_pair, save_model
+from sdvar_core.checkpoints import load_model, save_model
 from sdvar_core.models.deltanet import DeltaNet, DeltaNetConfig, initialise
 from sdvar_core.presets import TEXT_PAIRS, TextPairPreset
 from sdvar_core.training import deltanet as training
@@ -191,8 +191,8 @@ def test_a_pair_that_is_not_there_yet(tmp_path, monkeypatch):
         sd.load_pair("tiny")
     save_model(new_model(), preset.draft)
     with pytest.raises(sd.CheckpointError, match="has no target"):
-        load_text_pair("tiny")
-    with pytest.raises(sd.CheckpointError, match="choose one of tiny-worlds, python-bytes, tiny"):
+        sd.load_pair("tiny")
+    with pytest.raises(sd.CheckpointError, match="python-bytes, tiny"):
         sd.load_pair("huge")
 
 

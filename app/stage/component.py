@@ -12,22 +12,21 @@ from sdvar_core import Pair
 HERE = Path(__file__).parent
 
 Question = list
-"""[run name, first, stop]: which frames the page lacks."""
+"""[run name, first, stop]: which frames the page lacks. [run name, event, index]: which token is meant."""
 
 
-def build_stage(pair: Pair, order: list[str], missing: Callable[[object, object, object], dict]) -> gr.HTML:
+Answer = Callable[[object, object, object], dict]
+"""Answers a question of the page after checking every part of it."""
+
+
+def build_stage(pair: Pair, order: list[str], missing: Answer, token: Answer, swatches: Answer) -> gr.HTML:
     """The component that draws the run whose payloads it is given as values; see ``Visits.payload``.
 
-    missing: answers a ``Question`` of the page with frames. order: the names of the settings as the page gives them.
+    order: the names of the settings as the page gives them. missing, token, swatches: see ``Visits.frames``,
+    ``Visits.token`` and ``Visits.swatches``.
     Events: ``generate`` (the key g) and ``forward`` (one event more, asked for at the end of what there is).
     A function and not a subclass of gr.HTML, because Gradio writes a .pyi file beside every subclass.
     """
-
-    def frames(question: object) -> dict:
-        """Frames that the page did not get; what it asks with is checked in ``Visits.frames``."""
-        if not isinstance(question, list) or len(question) != 3:
-            return {"notice": "The page asked for frames that cannot be."}
-        return missing(*question)
 
     idle = {"version": VERSION, "run": None, "pair": pair.name, "sides": list(pair.schedule.sides),
             "codes": pair.codes, "baseline_calls": len(pair.schedule), "order": order}  # fmt: skip
@@ -37,7 +36,23 @@ def build_stage(pair: Pair, order: list[str], missing: Callable[[object, object,
         css_template=(HERE / "stage.css").read_text(encoding="utf-8"),
         js_on_load=bundle(HERE, "main.js"),
         apply_default_css=False,
-        server_functions=[frames],
+        server_functions=[
+            _server_function("frames", missing),
+            _server_function("token", token),
+            _server_function("swatches", swatches),
+        ],
         elem_id="stage",
         idle=idle,
     )
+
+
+def _server_function(name: str, answer: Answer) -> Callable[[object], dict]:
+    """``answer`` as Gradio wants it: one argument, and the name that the page calls it by."""
+
+    def asked(question: object) -> dict:
+        if not isinstance(question, list) or len(question) != 3:
+            return {"notice": "The page asked for something that cannot be."}
+        return answer(*question)
+
+    asked.__name__ = name
+    return asked

@@ -1,6 +1,6 @@
 // The numbers beside the picture, at the cursor. They are the trace's own; nothing is computed again here.
 
-import { number, write } from "./readout.js";
+import { write } from "./readout.js";
 
 export function counterTexts(state, store) {
   const counters = state.counters, header = store.header;
@@ -19,7 +19,10 @@ export function counterTexts(state, store) {
   };
 }
 
-function against(state, { baseline }) {
+function against(state, store) {
+  const { baseline, header } = store;
+  if (header.opened && !baseline) return "not in the file";
+  if (store.finished && state.index === store.count - 1 && !state.finished) return "no picture";
   if (!baseline || !state.finished) return "after the run";
   if (baseline.equal) return "identical";
   const far = baseline.psnr === null ? "same picture" : baseline.psnr.toFixed(1) + " dB";
@@ -27,8 +30,8 @@ function against(state, { baseline }) {
 }
 
 function times(milliseconds) {
-  if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => number(one / 1000)).join(" · ") + " s";
-  return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : number(one))).join(" · ") + " ms";
+  if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => (one / 1000).toFixed(2)).join(" · ") + " s";
+  return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : one.toFixed(1))).join(" · ") + " ms";
 }
 
 export function showCounters(part, { state, store }) {

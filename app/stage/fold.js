@@ -12,7 +12,8 @@ export const TOLERATED = 6; // not kept by the test, but it stands
 export const UNVERIFIED = 7;
 
 const EMPTY_SCALE = {
-  status: "empty", picture: null, carried: false, tokens: null, drafted: null, verdicts: null, kept: 0,
+  status: "empty", picture: null, source: null, // source: the event that p and q belong to
+  carried: false, tokens: null, drafted: null, verdicts: null, kept: 0,
   p: null, q: null, standing: null, tv: null, entropy: null, luck: null,
 };
 
@@ -26,11 +27,13 @@ export function emptyState(header) {
     draftCache: cache, targetCache: cache,
     bars: [], elapsed: 0, // milliseconds inside the models
     committedPicture: null, guessPicture: null, // indices of events
+    violations: [], // { index, invariant, sentence }
     call: 0, finished: false,
   };
 }
 
 export function fold(state, frame) {
+  if (frame.kind === "violation") return violated(state, frame);
   const next = {
     ...state,
     index: frame.index, kind: frame.kind, round: frame.round,
@@ -44,10 +47,16 @@ export function fold(state, frame) {
   return next;
 }
 
+// A violation speaks about the event before it: all else stays as that event left it.
+function violated(state, { index, kind, round, sentence, counters, invariant }) {
+  const violations = [...state.violations, { index, invariant, sentence }];
+  return { ...state, index, kind, round, sentence, counters, violations };
+}
+
 const FOLDS = {
   drafted(state, frame) {
     state.scales[frame.scale] = {
-      ...EMPTY_SCALE, status: "pending", picture: frame.index, tokens: frame.tokens, drafted: frame.tokens,
+      ...EMPTY_SCALE, status: "pending", picture: frame.index, source: frame.index, tokens: frame.tokens, drafted: frame.tokens,
       verdicts: new Uint8Array(frame.tokens.length).fill(PENDING), q: frame.probability, entropy: frame.entropy,
     };
     state.guessPicture = frame.index;
@@ -88,7 +97,8 @@ const FOLDS = {
     const verdicts = Uint8Array.from(frame.kept, (kept, i) =>
       frame.tokens[i] !== frame.drafted[i] ? CORRECTED : kept ? KEPT : TOLERATED);
     state.scales[frame.scale] = {
-      status: "judged", carried: state.scales[frame.scale].carried, picture: frame.index, tokens: frame.tokens, drafted: frame.drafted, verdicts,
+      status: "judged", carried: state.scales[frame.scale].carried, picture: frame.index, source: frame.index,
+      tokens: frame.tokens, drafted: frame.drafted, verdicts,
       kept: frame.kept.reduce((sum, kept) => sum + kept, 0), p: frame.target_probability,
       q: frame.draft_probability, standing: frame.standing_probability, tv: frame.total_variation,
       entropy: frame.entropy, luck: frame.luck,
@@ -99,12 +109,15 @@ const FOLDS = {
 
   bonus(state, frame) {
     state.scales[frame.scale] = {
-      ...EMPTY_SCALE, status: "bonus", picture: frame.index, tokens: frame.tokens,
+      ...EMPTY_SCALE, status: "bonus", picture: frame.index, source: frame.index, tokens: frame.tokens,
       verdicts: new Uint8Array(frame.tokens.length).fill(BONUS), p: frame.probability,
       standing: frame.probability, entropy: frame.entropy,
     };
     state.committedPicture = frame.index;
   },
+
+  // Something that must hold did not: only the narration tells it.
+  violation() {},
 
   round_end(state, frame) {
     throwAway(state.scales, frame.committed);

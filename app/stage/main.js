@@ -1,14 +1,21 @@
 // The stage put together: values come in, the visitor points and presses, and everything is drawn from one view.
 // gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
+import { AddressBar, inAddress } from "./address.js";
+import { drawCaches } from "./caches.js";
 import { Clock } from "./clock.js";
+import { showCodes } from "./codes.js";
 import { showCounters } from "./counters.js";
 import { HEATS } from "./heat.js";
-import { drawCaches, drawMask, maskTokenAt } from "./mask.js";
+import { Inspector, questionOf } from "./inspector.js";
+import { drawMask, maskTokenAt } from "./mask.js";
+import { MASKS } from "./masks.js";
 import { showNarration } from "./narration.js";
 import { drawPicture } from "./picture.js";
+import { probeCell } from "./probe.js";
 import { drawPyramid, pyramidLayout, tokenAt } from "./pyramid.js";
 import { showReadout } from "./readout.js";
+import { showReport } from "./report.js";
 import { barAt, drawRounds } from "./rounds.js";
 import { drawScrubber, eventAt } from "./scrubber.js";
 import { Selection } from "./selection.js";
@@ -26,8 +33,13 @@ const part = (name) => {
 
 const clock = new Clock();
 const selection = new Selection();
-const settings = { heat: "verdict", picture: "committed" };
+const settings = { heat: "verdict", picture: "committed", mask: "block" };
 const store = new Store(props.idle, (run, first, stop) => server.frames([run, first, stop]), storeChanged);
+const asked = (name) => (run, event, index) => server[name]([run, event, index]);
+const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
+const address = new AddressBar(() => window.location.search, (query) => {
+  window.history.replaceState(window.history.state, "", query + window.location.hash);
+});
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 let theme = readTheme(element);
 let controls = null; // the settings on the left, once one of them was touched
@@ -61,9 +73,12 @@ function draw() {
   }
   showTransport(part, shown, settingsChanged());
   showCounters(part, shown);
-  showReadout(part, shown);
+  const question = questionOf(shown.state, store.header, selection.token);
+  showCodes(part, showReadout(part, shown), inspector.show(question));
+  showReport(part, shown);
   showNarration(part, shown);
   describeViews(part, shown);
+  noteAddress();
 }
 
 // --- What comes from the server ---------------------------------------------------------------------------------
@@ -73,6 +88,7 @@ function storeChanged() {
     shownRun = store.header.run;
     clock.reset();
     selection.clear();
+    inspector.clear();
     controls = null;
   }
   clock.grow(store.count);
@@ -162,6 +178,11 @@ function choices(attribute, take) {
 choices("data-heat", (name) => { if (HEATS[name]) settings.heat = name; });
 choices("data-picture", (name) => { settings.picture = name; });
 
+part("mask-kind").addEventListener("change", (event) => {
+  if (MASKS[event.target.value]) settings.mask = event.target.value;
+  redraw();
+});
+
 // Pointing at a canvas: find(place, surface) says which token is there.
 function pointing(name, find) {
   const canvas = part(name), surface = surfaces[name];
@@ -207,13 +228,27 @@ part("rounds").addEventListener("click", (event) => {
   if (index !== null) goTo(index);
 });
 
-// Do the controls on the left say something else than the run that is shown?
+part("report-fired").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) goTo(Number(button.dataset.event));
+});
+
+// Do the controls on the left say something else than the run that is shown? What does not matter to it has no name.
 function settingsChanged() {
   if (!controls || !store.header.run) return false;
   return props.idle.order.some((name, i) => {
     const now = store.header.settings[name];
+    if (now === undefined || now === null) return false;
     return typeof now === "number" ? Number(controls[i]) !== now : controls[i] !== now;
   });
+}
+
+function noteAddress() {
+  const { order } = props.idle, { header } = store;
+  if (!order.length) return; // a recording has no controls
+  const chosen = controls && Object.fromEntries(order.map((name, i) => [name, controls[i]]));
+  const ofRun = header.run && !header.opened ? header.settings : null;
+  address.note(chosen || ofRun, inAddress(header) && !settingsChanged() ? clock.cursor + 1 : null);
 }
 
 // Light or dark was switched.
@@ -235,6 +270,7 @@ window.sdvar = {
   get baseline() { return store.baseline; },
   get selection() { return selection.token; },
   get notice() { return store.notice; },
+  get inspected() { return inspector.show(questionOf(store.stateAt(clock.cursor), store.header, selection.token)); },
   get playing() { return clock.playing; },
   goTo,
   select(scale, index) {
@@ -242,17 +278,8 @@ window.sdvar = {
     selection.choose({ scale, index });
     redraw();
   },
-  // Where a token's cell is on the screen, and the colour at its middle.
-  cell(scale, index) {
-    const { width, height, canvas, ratio } = surfaces.pyramid;
-    const { map, top, side } = pyramidLayout(width, height, store.header.sides)[scale];
-    const count = store.header.sides[scale], box = canvas.getBoundingClientRect();
-    const x = map + ((index % count) + 0.5) * (side / count), y = top + (Math.floor(index / count) + 0.5) * (side / count);
-    const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-    probe.drawImage(canvas, Math.floor(x * ratio), Math.floor(y * ratio), 1, 1, 0, 0, 1, 1);
-    const colour = Array.from(probe.getImageData(0, 0, 1, 1).data.slice(0, 3));
-    return { x: box.left + x, y: box.top + y, colour };
-  },
+  cell: (scale, index) => probeCell(surfaces.pyramid, store.header.sides, scale, index),
+  askServer: (name, question) => server[name](question),
   // Milliseconds that one drawing of everything takes.
   timeDraw() {
     const began = performance.now();

@@ -3,7 +3,8 @@
 import { HEATS, topOf } from "./heat.js";
 import { number, write } from "./readout.js";
 
-const MARKS = { drafted: "pending", carried: "pending", unverified: "pending", target_call: "call", bonus: "bonus", round_end: "end" };
+const MARKS = { drafted: "pending", carried: "pending", unverified: "pending", target_call: "call", bonus: "bonus", round_end: "end",
+  violation: "alarm" };
 
 export function showNarration(part, view) {
   const { store, state, clock } = view;
@@ -18,7 +19,7 @@ export function showNarration(part, view) {
 
 // The last event also tells how the run compares with the target alone.
 function sentenceAt(state, { baseline }) {
-  return state.finished && baseline ? (state.sentence + " " + baseline.sentence).trim() : state.sentence;
+  return state.finished && baseline && state.kind === "round_end" ? (state.sentence + " " + baseline.sentence).trim() : state.sentence;
 }
 
 function mark({ store, state }) {

@@ -13,21 +13,19 @@ export function tokenFacts(state, header, { scale, index }) {
   const facts = { title, verdict, drafted: at(record.drafted), standing: at(record.tokens), p: at(record.p),
     q: at(record.q), standingP: at(record.standing), tv: at(record.tv), entropy: at(record.entropy),
     luck: at(record.luck) };
-  return { ...facts, codes: codeRows(facts, record.carried), numbers: numberRows(facts),
+  facts.pending = !JUDGED.includes(verdict) && verdict !== BONUS;
+  return { ...facts, codes: knownCodes(facts), numbers: numberRows(facts),
     sentence: sentenceOf(facts, header.settings.rule, record.carried) };
 }
 
-function codeRows({ verdict, drafted, standing, p, q, standingP }, carried) {
-  const guessed = carried ? "carried over" : "guessed";
-  if (verdict === BONUS) return [{ code: standing, role: "drawn", p: standingP }];
-  if (verdict === KEPT || verdict === TOLERATED) return [{ code: drafted, role: guessed + ", stands", p, q }];
-  if (verdict === CORRECTED) {
-    return [{ code: drafted, role: guessed, p, q, gone: true }, { code: standing, role: "stands", p: standingP }];
-  }
-  return [{ code: drafted, role: verdict === UNVERIFIED ? guessed + ", stands" : guessed, q }];
-}
-
 const JUDGED = [KEPT, CORRECTED, TOLERATED];
+
+// The codes that the frame itself knows; the server knows more (inspector.js).
+function knownCodes({ verdict, drafted, standing, p, q, standingP }) {
+  if (verdict === BONUS) return [{ code: standing, p: standingP }];
+  if (verdict === CORRECTED) return [{ code: drafted, p, q }, { code: standing, p: standingP }];
+  return [{ code: drafted, p: JUDGED.includes(verdict) ? p : undefined, q }];
+}
 
 function numberRows({ verdict, p, q, tv, entropy, luck }) {
   const judged = JUDGED.includes(verdict);
@@ -70,6 +68,15 @@ const VERDICTS = {
   },
 };
 VERDICTS.budget = VERDICTS.token;
+// A neighbour's probability is lent, so that u may also be above p/q.
+VERDICTS.neighbours = ({ verdict, drafted, standing, p, q, luck }) =>
+  "Code " + drafted + (verdict === KEPT ? " is kept: u " : " goes: u ") + number(luck) + ", p/q " + number(p / q)
+  + ", with what its nearest codes lend" + (verdict === KEPT ? "." : ". Code " + standing + " is redrawn from where p exceeds q.");
+// One u and one ratio for the whole scale.
+VERDICTS.scale = ({ verdict, drafted, standing, luck }) =>
+  (verdict === KEPT ? "The whole scale is kept, and code " + drafted + " with it: u " + number(luck) + " is below P/Q of the scale."
+    : "The whole scale is redrawn: u " + number(luck) + " is not below P/Q of the scale. Code " + drafted
+      + (standing === drafted ? " is drawn again." : " gives way to code " + standing + "."));
 
 function plainVerdict({ verdict, drafted, standing }, guess) {
   return verdict === KEPT ? guess + ". It is kept." : guess + ". Code " + standing + " stands in its place.";
@@ -89,7 +96,7 @@ export function number(value) {
 
 const VERDICT_CLASS = { [KEPT]: "kept", [TOLERATED]: "kept", [CORRECTED]: "corrected", [BONUS]: "bonus" };
 
-// Write the facts into the card. `part(name)` finds its elements.
+// Write the facts into the card and return them, or null. `part(name)` finds its elements.
 export function showReadout(part, view) {
   const { state, store, selection } = view;
   const token = selection.token;
@@ -99,13 +106,11 @@ export function showReadout(part, view) {
   if (!facts) {
     part("intro-start").hidden = store.count > 0;
     part("intro-point").hidden = store.count === 0;
-    return;
+    return null;
   }
   // Said aloud when chosen, not while the pointer passes over tokens.
   part("readout-facts").setAttribute("aria-live", selection.hovered ? "off" : "polite");
   write(part("readout-title"), facts.title);
-  [0, 1].forEach((i) => showCode(part("code-" + i), facts.codes[i]));
-  part("codes").hidden = !facts.codes.length;
   part("numbers").hidden = !facts.numbers.length;
   facts.numbers.forEach(([name, value], i) => {
     write(part("number-name-" + i), name);
@@ -114,21 +119,7 @@ export function showReadout(part, view) {
   const verdict = part("verdict");
   write(verdict, facts.sentence);
   verdict.className = "verdict " + (VERDICT_CLASS[facts.verdict] || "");
-}
-
-function showCode(row, code) {
-  row.hidden = !code;
-  if (!code) return;
-  row.classList.toggle("gone", !!code.gone);
-  write(row.querySelector(".code"), String(code.code));
-  write(row.querySelector(".role"), code.role);
-  showBar(row.querySelector(".bar-p"), row.querySelector(".value-p"), code.p);
-  showBar(row.querySelector(".bar-q"), row.querySelector(".value-q"), code.q);
-}
-
-function showBar(bar, value, probability) {
-  bar.style.width = 100 * (probability || 0) + "%";
-  write(value, probability === undefined ? "–" : number(probability));
+  return facts;
 }
 
 export function write(element, text) {

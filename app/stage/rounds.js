@@ -83,7 +83,8 @@ function alone(context, lane, scale, width, { store, theme }) {
     context.stroke();
     context.font = font(theme, 11);
     context.fillStyle = theme.muted;
-    label(context, "measured when the run is finished, with the same luck", (GUTTER + width) / 2,
+    const why = store.header.opened ? "not in the trace file" : "measured when the run is finished, with the same luck";
+    label(context, why, (GUTTER + width) / 2,
       lane.top + lane.tall / 2 + 0.5, width - GUTTER - 10);
     return;
   }

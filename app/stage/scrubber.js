@@ -18,11 +18,12 @@ export function drawScrubber(context, width, height, { store, clock, theme }) {
   const place = (index) => EDGE + (store.count < 2 ? 0 : (index / (store.count - 1)) * (width - 2 * EDGE));
   const thick = Math.max(2, Math.min(7, (width - 2 * EDGE) / store.count - 2));
   store.frames.forEach((frame, index) => {
-    const { colour, tall } = tick(frame, index, store, theme);
+    const { colour, tall, pointed } = tick(frame, index, store, theme);
     const length = height * tall;
     context.globalAlpha = index <= clock.cursor ? 1 : 0.45;
     context.fillStyle = colour;
-    roundedBox(context, place(index) - thick / 2, middle - length / 2, thick, length, 2);
+    if (pointed) triangle(context, place(index), middle, Math.min(length, thick + 5));
+    else roundedBox(context, place(index) - thick / 2, middle - length / 2, thick, length, 2);
     context.fill();
   });
   context.globalAlpha = 1;
@@ -38,6 +39,15 @@ export function drawScrubber(context, width, height, { store, clock, theme }) {
   context.stroke();
 }
 
+// A warning sign, so that shape tells as well as colour.
+function triangle(context, x, middle, size) {
+  context.beginPath();
+  context.moveTo(x, middle - size / 2);
+  context.lineTo(x + size / 2, middle + size / 2);
+  context.lineTo(x - size / 2, middle + size / 2);
+  context.closePath();
+}
+
 function tick(frame, index, store, theme) {
   if (frame.kind === "drafted" || frame.kind === "carried") return { colour: theme.pending, tall: 0.34 };
   if (frame.kind === "target_call") return { colour: theme.ink, tall: 0.78 };
@@ -45,5 +55,6 @@ function tick(frame, index, store, theme) {
   if (frame.kind === "judged") {
     return { colour: store.isRejection(index) ? theme.corrected : theme.kept, tall: 0.56 };
   }
+  if (frame.kind === "violation") return { colour: theme.alarm, tall: 0.5, pointed: true };
   return { colour: theme.faint, tall: frame.kind === "unverified" ? 0.56 : 0.2 };
 }

@@ -19,6 +19,7 @@ export class Store {
     this.frames = [];
     this.states = [];
     this.pictures = new Map();
+    this.differences = [];
     this.empty = emptyState(header);
     this.baseline = null;
     this.finished = false;
@@ -57,6 +58,7 @@ export class Store {
     payload.frames.forEach((frame) => this.add(frame));
     if (payload.sequence < this.sequence) return; // so did a newer value, which has the last word
     this.finished = payload.finished;
+    if (payload.baseline && !this.baseline) this.loadDifferences(payload.baseline.differences);
     this.baseline = payload.baseline;
     this.changed();
   }
@@ -81,16 +83,28 @@ export class Store {
   }
 
   load(index, url) {
+    this.pictures.set(index, this.image(url));
+  }
+
+  loadDifferences(urls) {
+    this.differences = urls.map((url) => this.image(url));
+  }
+
+  image(url) {
     const image = new Image();
     image.onload = () => this.changed();
     image.src = url;
-    this.pictures.set(index, image);
+    return image;
   }
 
   // The picture of an event, or null while it is decoded.
   picture(index) {
-    const image = index === null ? null : this.pictures.get(index);
-    return image && image.complete && image.naturalWidth ? image : null;
+    return ready(index === null ? null : this.pictures.get(index));
+  }
+
+  // How far the picture after a scale is from the exact one, or null.
+  difference(scale) {
+    return ready(scale === null ? null : this.differences[scale]);
   }
 
   // A rejection: an event in which at least one token was corrected.
@@ -98,4 +112,8 @@ export class Store {
     const frame = this.frames[index];
     return frame.kind === "judged" && frame.kept.includes(0);
   }
+}
+
+function ready(image) {
+  return image && image.complete && image.naturalWidth ? image : null;
 }

@@ -4,7 +4,7 @@ import { BONUS, CORRECTED, KEPT, PENDING, THROWN, TOLERATED, UNVERIFIED } from "
 
 const NAMES = [
   "ink", "muted", "faint", "line", "card", "ground", "well", "accent", "accent-soft", "kept", "corrected",
-  "corrected-text", "bonus", "bonus-soft", "bonus-text", "pending", "pending-text", "thrown", "on-strong",
+  "corrected-text", "bonus", "bonus-soft", "bonus-text", "pending", "pending-text", "thrown", "on-strong", "alarm",
 ];
 
 export function readTheme(element) {

@@ -42,6 +42,7 @@ export function showTransport(part, { store, clock, state }, changed) {
   part("play").setAttribute("aria-label", clock.playing ? "Pause" : "Play");
   part("run-note").textContent = changed ? "settings changed: Generate or Step starts a new run" : runNote(store);
   part("run-note").classList.toggle("changed", changed);
+  showFault(part("fault-mark"), store.header.fault);
   const scrubber = part("scrubber");
   scrubber.setAttribute("aria-valuemin", store.count ? 1 : 0);
   scrubber.setAttribute("aria-valuemax", store.count);
@@ -51,6 +52,18 @@ export function showTransport(part, { store, clock, state }, changed) {
 
 function runNote({ header }) {
   if (!header.run) return "";
-  const { seed, rule, gamma, carry_over: carry } = header.settings;
-  return header.label + " · seed " + seed + " · " + rule + " · γ " + gamma + (carry ? " · carry over" : "");
+  const { seed, rule, gamma, carry_over: carry, plan } = header.settings;
+  const exact = header.exact ? " (exact)" : "";
+  return header.label + " · seed " + seed + " · " + rule + exact + " · γ " + gamma + (carry ? " · carry over" : "")
+    + (plan && plan !== "speculate to the end" ? " · " + planWords(header.settings) : "");
+}
+
+function planWords({ plan, handover }) {
+  return handover ? plan.replace("from n", "from scale " + handover) : plan;
+}
+
+function showFault(mark, fault) {
+  mark.hidden = !fault;
+  const text = fault ? "fault: " + fault.name : "";
+  if (mark.textContent !== text) mark.textContent = text;
 }

@@ -1,18 +1,30 @@
 // The canvases in words, for those who do not see them.
 
+import { MASKS } from "./masks.js";
+import { blankText, settledScale } from "./picture.js";
 import { write } from "./readout.js";
 
-export function describeViews(part, { state, store }) {
-  name(part("picture"), state.committedPicture === null ? "The picture: nothing is committed yet."
+export function describeViews(part, { state, store, settings }) {
+  name(part("picture"), settings.picture === "difference" ? differenceWords(state, settings, store)
+    : state.committedPicture === null ? "The picture: nothing is committed yet."
     : "The picture after " + committed(state) + " of " + store.header.sides.length + " scales, world "
       + store.header.label + ".");
   name(part("pyramid"), "Pyramid. " + state.scales.map((record, scale) => scaleWords(record, scale, store)).join(" ")
     + " Arrow keys choose a token.");
-  name(part("mask"), maskWords(state));
+  const kind = MASKS[settings.mask];
+  name(part("mask"), maskWords(state) + " Shown: " + kind.name + ". " + kind.said);
+  part("mask-said").hidden = !kind.wrong;
+  write(part("mask-said"), kind.said);
   name(part("caches"), "Draft cache: " + state.draftCache.held + " scales. Target cache: " + state.targetCache.held
     + " scales.");
   name(part("rounds"), state.bars.length + " forwards so far, " + state.call + " of them by the target.");
   write(part("mask-title"), maskTitle(state));
+}
+
+function differenceWords(state, settings, store) {
+  if (!store.difference(settledScale(state))) return blankText(state, settings, store) + ".";
+  return "Difference to the target's own picture after " + committed(state) + " of " + store.header.sides.length
+    + " scales, " + store.baseline.gain + " times too bright; black is equal.";
 }
 
 function name(canvas, text) {

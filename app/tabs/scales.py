@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 from PIL import Image
 
+from app.address import Address, read_address
+from app.choices import FURTHER
 from app.session import Payload, Visit, Visits, new_visit
 from app.stage import build_stage
-from sdvar_core import DRAFT_LENGTHS, RULES, Pair, Request, Rule, SDVARError, Trace, generate
+from app.tabs import further
+from app.tabs.share import Share
+from sdvar_core import RULES, Pair, Request, SDVARError, Trace, generate
 
 ORDER = ("label", "seed", "rule", "gamma", "draft_length", "guidance", "temperature", "top_k", "top_p",
          "carry_over")  # fmt: skip
@@ -27,21 +31,28 @@ ROLL = "() => Math.floor(Math.random() * 100000)"
 TELL_STAGE = "(...settings) => { if (window.sdvar) window.sdvar.settings(settings); }"
 
 
-def build_scales(visits: Visits) -> None:
-    """Lay out the tab inside the current Blocks and wire it."""
-    visit = gr.State(None, time_to_live=FORGET_AFTER, delete_callback=lambda visit: visit and visits.forget(visit))
+def build_scales(page: gr.Blocks, visits: Visits) -> None:
+    """Lay out the tab inside ``page`` and wire it."""
+    visit = gr.State(None, time_to_live=FORGET_AFTER, delete_callback=lambda visit: visit and leave(visit))
     with gr.Row(elem_id="scales", equal_height=False):
         with gr.Column(elem_id="rail", min_width=248, scale=0):
-            settings = _controls(visits.pair)
+            settings, more = _controls(visits.pair)
+            share = Share()
             with gr.Column(elem_id="actions"):
                 buttons = _buttons()
         with gr.Column(elem_id="stage-column", min_width=320, scale=1):
-            stage = build_stage(visits.pair, list(ORDER), visits.frames)
-    _wire(visits, visit, list(settings.values()), buttons, stage)
+            stage = build_stage(visits.pair, [*ORDER, *FURTHER], visits.frames, visits.token, visits.swatches)
+    _wire(visits, visit, [*settings.values(), *more], buttons, stage)
+    share.wire(visits, visit, stage, MODELS)
+    _wire_address(page, visits, visit, settings, stage)
+
+    def leave(visit: Visit) -> None:
+        visits.forget(visit)
+        share.clear(visit)
 
 
-def _controls(pair: Pair) -> dict[str, gr.components.Component]:
-    """One control a setting, in the order of ``ORDER``."""
+def _controls(pair: Pair) -> tuple[dict[str, gr.components.Component], list[gr.components.Component]]:
+    """One control a setting, in the order of ``ORDER``; and those of the further choices, in that of ``FURTHER``."""
     defaults, names = Request(), list(pair.class_names)
     world = gr.Radio(names, value=names[0], label="World", info="What the picture shows.", elem_id="world")
     with gr.Row(elem_id="seed-row"):
@@ -49,42 +60,34 @@ def _controls(pair: Pair) -> dict[str, gr.components.Component]:
         roll = gr.Button("Roll a new seed", elem_id="roll", min_width=36, scale=0)
     roll.click(None, None, seed, js=ROLL, api_visibility="private")
     rule = gr.Dropdown(
-        [_named(rule) for rule in RULES.values()],
+        further.rule_names(),
         value=defaults.rule,
         label="Rule",
         info=RULES[defaults.rule].sentence,
         elem_id="rule",
         filterable=False,
     )
-    rule.change(_rule_note, rule, rule, queue=False, show_progress="hidden", api_visibility="private")
     gamma = _slider("gamma", "Scales guessed per call γ", (0, len(pair.schedule) - 1, 1), 3)
     guidance = _slider("guidance", "Guidance", (0, 5, 0.1), defaults.guidance)
     temperature = _slider("temperature", "Temperature", (0.1, 2, 0.05), defaults.temperature)
-    with gr.Accordion("Sampling and γ control", open=False, elem_id="sampling"):
-        said = " ".join(f"{one.name.capitalize()}: {one.sentence}" for one in DRAFT_LENGTHS.values())
-        length = gr.Dropdown(list(DRAFT_LENGTHS), value=defaults.draft_length, label="γ control", info=said,
-                             elem_id="draft-length", filterable=False)  # fmt: skip
+    with gr.Accordion("Rule, γ and sampling", open=False, elem_id="sampling", elem_classes="folded"):
+        options = further.option_controls()
+        length = further.draft_length_control()
         top_k = _slider("top-k", "Top-k", (0, pair.codes, 1), defaults.top_k)
         top_p = _slider("top-p", "Top-p", (0.05, 1, 0.05), defaults.top_p)
         carry = gr.Checkbox(False, label="Carry over", info=NOTES["carry-over"], elem_id="carry-over")
+    further.wire_rule(rule, options)
     values = (world, seed, rule, gamma, length, guidance, temperature, top_k, top_p, carry)
-    for control in values:
+    more = [*further.plan_controls(pair), further.fault_control(), *options]
+    for control in (*values, *more):
         # Gradio's own range checks would answer first: Request answers wrong values with one sentence of ours.
         control.preprocess = lambda value: value
-    return dict(zip(ORDER, values, strict=True))
+    return dict(zip(ORDER, values, strict=True)), more
 
 
 def _slider(name: str, label: str, bounds: tuple[float, float, float], value: float) -> gr.Slider:
     least, most, step = bounds
     return gr.Slider(least, most, value=value, step=step, label=label, info=NOTES[name], elem_id=name, buttons=[])
-
-
-def _named(rule: Rule) -> tuple[str, str]:
-    return (f"{rule.name} · exact" if rule.exact else rule.name, rule.name)
-
-
-def _rule_note(name: str) -> dict:
-    return gr.update(info=RULES[name].sentence) if name in RULES else gr.skip()
 
 
 def _buttons() -> dict[str, gr.Button]:
@@ -99,9 +102,6 @@ def _buttons() -> dict[str, gr.Button]:
 def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage: gr.HTML) -> None:
     def run(visit: Visit | None, *values) -> Iterator[tuple[Payload, Visit]]:
         yield from visits.generate(visit or new_visit(), _as_settings(values))
-
-    def compare(visit: Visit | None) -> Iterator[tuple[Payload, Visit]]:
-        yield from visits.compare(visit or new_visit())
 
     def step(visit: Visit | None, *values) -> Iterator[tuple[Payload, Visit]]:
         yield from visits.step(visit or new_visit(), _as_settings(values))
@@ -118,7 +118,9 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
     private = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [stage, visit]
     for asked in (buttons["generate"].click, stage.generate):
-        asked(run, [visit, *settings], outputs, **MODELS, **private).then(compare, visit, outputs, **MODELS, **private)
+        asked(run, [visit, *settings], outputs, **MODELS, **private).then(
+            _compare(visits), visit, outputs, **MODELS, **private
+        )
     # Presses that come faster than events wait their turn.
     buttons["step"].click(step, [visit, *settings], outputs, trigger_mode="multiple", **MODELS, **private)
     stage.forward(forward, visit, outputs, trigger_mode="multiple", **MODELS, **private)
@@ -128,8 +130,40 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
         control.change(None, settings, None, js=TELL_STAGE, api_visibility="private")
 
 
+def _wire_address(page: gr.Blocks, visits: Visits, visit: gr.State, settings: dict, stage: gr.HTML) -> None:
+    """When the page opens: the address's settings into the controls, and its run onto the stage."""
+    defaults, asked = {name: control.value for name, control in settings.items()}, gr.State(None)
+
+    def read(request: gr.Request) -> list:
+        address = read_address(request.query_params, defaults, visits.pair)
+        return [address.settings.get(name, gr.skip()) for name in ORDER] + [address]
+
+    def show(visit: Visit | None, address: Address) -> Iterator[tuple[Payload, Visit]]:
+        visit = visit or new_visit()
+        if address.event is not None:
+            for payload, moved in visits.restore(visit, defaults | address.settings, address.event):
+                visit = moved
+                yield payload, moved
+        if address.notice:
+            yield visits.payload(visit, notice=address.notice), visit
+
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    outputs = [stage, visit]
+    opened = page.load(read, None, [*settings.values(), asked], queue=False, **private)
+    shown = opened.then(show, [visit, asked], outputs, **MODELS, **private)
+    shown.then(_compare(visits), visit, outputs, **MODELS, **private)
+
+
+def _compare(visits: Visits) -> Callable[[Visit | None], Iterator[tuple[Payload, Visit]]]:
+    def compare(visit: Visit | None) -> Iterator[tuple[Payload, Visit]]:
+        yield from visits.compare(visit or new_visit())
+
+    return compare
+
+
 def _as_settings(values: tuple) -> dict:
-    return dict(zip(ORDER, values, strict=True))
+    """The settings by name, with the further choices where they are given."""
+    return dict(zip((*ORDER, *FURTHER)[: len(values)], values, strict=True))
 
 
 def generate_endpoint(visits: Visits) -> Callable[..., dict]:

@@ -12,6 +12,7 @@ from sdvar_core.cache import KeyValueCache
 from sdvar_core.errors import ConfigurationError, SDVARError
 from sdvar_core.nn.attention import Remember, ScaleAttention
 from sdvar_core.nn.conditioned_norm import Modulation, ModulationOffset, modulated_norm
+from sdvar_core.nn.packed_linear import PackedLinear, pack
 from sdvar_core.scales import OFFICIAL_256, Schedule
 
 Features = Sequence[torch.Tensor | None]
@@ -96,11 +97,26 @@ class Block(nn.Module):
         remember: Remember | None = None,
     ) -> torch.Tensor:
         """Tokens (batch, token, width) of consecutive scales, one block further; see ScaleAttention."""
-        gamma1, gamma2, scale1, scale2, shift1, shift2 = modulation.unbind(1)
-        attended = self.attention(modulated_norm(tokens, scale1, shift1, self.epsilon), lengths, remember)
-        tokens = tokens + gamma1[:, None] * attended
-        hidden = F.gelu(self.expand(modulated_norm(tokens, scale2, shift2, self.epsilon)), approximate="tanh")
+        attended = self.attention.attend(*self.before(tokens, modulation), lengths, remember)
+        return self.after(tokens, attended, modulation)
+
+    def before(self, tokens: torch.Tensor, modulation: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """All that comes before the cache: queries, keys and values."""
+        scale, shift = modulation[:, 2], modulation[:, 4]
+        return self.attention.project(modulated_norm(tokens, scale, shift, self.epsilon).to(self.dtype))
+
+    def after(self, tokens: torch.Tensor, attended: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
+        """All that comes after attention has seen (batch, heads, token, head_width): the tokens one block further."""
+        gamma1, gamma2, _, scale2, _, shift2 = modulation.unbind(1)
+        tokens = tokens + gamma1[:, None] * self.attention.join(attended)
+        normed = modulated_norm(tokens, scale2, shift2, self.epsilon).to(self.dtype)
+        hidden = F.gelu(self.expand(normed), approximate="tanh")
         return tokens + gamma2[:, None] * self.contract(hidden)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the large weights, which in reduced precision is not that of the residual stream."""
+        return self.expand.weight.dtype
 
 
 class VAR(nn.Module):
@@ -122,21 +138,62 @@ class VAR(nn.Module):
         self.head = nn.Linear(width, config.codes)
         levels = torch.from_numpy(schedule.scale_of_position())
         self.register_buffer("level_of_position", levels, persistent=False)
+        self.register_buffer("places", None, persistent=False)
+
+    def prepare(self, dtype: torch.dtype = torch.float32, packed: bool = False) -> "VAR":
+        """Make ready for reading, in place: no gradients, and what depends on the weights alone made once.
+
+        dtype: of the blocks' linear layers and of the cache; everything else stays as it is, for the residual stream,
+        the norms, the temperature of attention and the head decide which token wins. packed: see PackedLinear; the
+        model can then no longer be saved or trained. The result in float32, not packed, is the same to the last bit.
+        """
+        self.eval().requires_grad_(False)
+        for module in self.blocks.modules():
+            if isinstance(module, nn.Linear) and dtype != torch.float32:
+                module.to(dtype)
+        self.places = self._places(slice(None))
+        for block in self.blocks:
+            block.attention.prepare()
+        if packed:
+            for block in self.blocks:
+                attention = block.attention
+                attention.query_key_value = PackedLinear(attention.query_key_value.weight, attention.bias)
+            pack(self)
+        return self
+
+    def compile_blocks(self, backend: str = "inductor") -> "VAR":
+        """Have torch compile what stands before and after attention in each block, in place.
+
+        One graph serves all blocks and all numbers of tokens, so that a run does not compile anew at every scale.
+        """
+        for block in self.blocks:
+            block.before = torch.compile(block.before, dynamic=True, fullgraph=True, backend=backend)
+            block.after = torch.compile(block.after, dynamic=True, fullgraph=True, backend=backend)
+        return self
+
+    @property
+    def packed(self) -> bool:
+        """Whether the weights are packed, so that they can be read and nothing else."""
+        return isinstance(self.head, PackedLinear)
+
+    def train(self, mode: bool = True) -> "VAR":
+        """Training forgets what was prepared."""
+        if mode:
+            self.places = None
+        return super().train(mode)
 
     def condition(self, labels: torch.Tensor) -> Conditioning:
         """What depends on the class alone, from labels (batch,) int64; ``config.classes`` means "no class"."""
-        first = self.class_embedding(labels)  # (batch, width)
+        first = self.class_embedding(labels.to(self.positions.device))  # (batch, width)
         shared = first if self.shared_modulation is None else self.shared_modulation(first)
         blocks = tuple(block.modulation(shared) for block in self.blocks)
         return Conditioning(first=first, blocks=blocks, head=self.head_modulation(first))
 
     def new_cache(self, batch: int) -> KeyValueCache:
         """An empty cache for ``batch`` pictures (twice that when guidance doubles the batch)."""
-        weight = self.positions
         heads, head_width = self.config.heads, self.config.width // self.config.heads
-        return KeyValueCache(
-            self.schedule, self.config.depth, batch, heads, head_width, dtype=weight.dtype, device=weight.device
-        )
+        dtype, device = self.blocks[0].dtype, self.positions.device
+        return KeyValueCache(self.schedule, self.config.depth, batch, heads, head_width, dtype=dtype, device=device)
 
     def forward(
         self, features: Features, start: int, conditioning: Conditioning, cache: KeyValueCache
@@ -186,8 +243,12 @@ class VAR(nn.Module):
         if start == 0:
             parts.insert(0, conditioning.first[:, None] + self.start_position)
         rows = self.schedule.positions(start, start + len(features))
-        places = self.positions[:, rows] + self.level_embedding(self.level_of_position[rows])
-        return torch.cat(parts, dim=1) + places
+        places = self._places(rows) if self.places is None else self.places[:, rows]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)) + places
+
+    def _places(self, rows: slice) -> torch.Tensor:
+        """Position and level of some positions, (1, position, width)."""
+        return self.positions[:, rows] + self.level_embedding(self.level_of_position[rows])
 
     def _check(self, features: Features, start: int, batch: int) -> None:
         for scale, feature in enumerate(features, start):

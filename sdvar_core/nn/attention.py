@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sdvar_core.nn.packed_linear import PackedLinear
+
 Remember = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 """Takes new keys and values, returns all of them up to the last new one: a cache's ``write`` for one layer."""
 
@@ -29,6 +31,27 @@ class ScaleAttention(nn.Module):
         self.value_bias = nn.Parameter(torch.zeros(width))
         self.scale_multiplier = nn.Parameter(torch.full((1, heads, 1, 1), math.log(4.0))) if l2_norm else None
         self.output = nn.Linear(width, width)
+        self.register_buffer("bias", None, persistent=False)
+        self.register_buffer("multiplier", None, persistent=False)
+
+    def prepare(self) -> None:
+        """Make once what depends on the weights alone, until the module trains again."""
+        self.bias, self.multiplier = self.merged_bias(), self.query_multiplier()
+
+    def train(self, mode: bool = True) -> "ScaleAttention":
+        """Training forgets what was prepared."""
+        if mode:
+            self.bias = self.multiplier = None
+        return super().train(mode)
+
+    def merged_bias(self) -> torch.Tensor:
+        """The bias of queries, keys and values, (3 width,)."""
+        bias = torch.cat([self.query_bias, torch.zeros_like(self.query_bias), self.value_bias])
+        return bias.to(self.query_key_value.weight.dtype)
+
+    def query_multiplier(self) -> torch.Tensor | None:
+        """What queries are multiplied by, (1, heads, 1, 1)."""
+        return None if self.scale_multiplier is None else self.scale_multiplier.clamp_max(LARGEST_LOG_SCALE).exp()
 
     def forward(self, tokens: torch.Tensor, lengths: Sequence[int], remember: Remember | None = None) -> torch.Tensor:
         """Attend from tokens (batch, token, width) that make up consecutive scales of ``lengths`` tokens.
@@ -36,7 +59,17 @@ class ScaleAttention(nn.Module):
         ``remember`` adds keys and values of earlier scales; without it the tokens start at the first scale.
         Each scale's queries look at the keys up to the scale's end, so that no mask is needed.
         """
-        queries, keys, values = self.project(tokens)
+        return self.join(self.attend(*self.project(tokens), lengths, remember))
+
+    def attend(
+        self,
+        queries: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        lengths: Sequence[int],
+        remember: Remember | None,
+    ) -> torch.Tensor:
+        """What the queries of each scale see; all (batch, heads, token, head_width)."""
         if remember is not None:
             keys, values = remember(keys, values)
             queries = queries.to(keys.dtype)
@@ -47,17 +80,23 @@ class ScaleAttention(nn.Module):
                 queries.split(tuple(lengths), dim=2), _prefixes(keys, lengths), _prefixes(values, lengths)
             )
         ]
-        joined = attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)  # (batch, heads, token, head_width)
-        return self.output(joined.transpose(1, 2).reshape(tokens.shape))
+        return attended[0] if len(attended) == 1 else torch.cat(attended, dim=2)
+
+    def join(self, attended: torch.Tensor) -> torch.Tensor:
+        """The heads (batch, heads, token, head_width) put together and projected, (batch, token, width)."""
+        return self.output(attended.transpose(1, 2).flatten(2))
 
     def project(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values of the tokens, each (batch, heads, token, head_width)."""
         batch, count, _ = tokens.shape
-        bias = torch.cat([self.query_bias, torch.zeros_like(self.query_bias), self.value_bias])
-        merged = F.linear(tokens, self.query_key_value.weight, bias).view(batch, count, 3, self.heads, -1)
-        queries, keys, values = merged.permute(2, 0, 3, 1, 4).unbind(0)
+        if isinstance(self.query_key_value, PackedLinear):
+            merged = self.query_key_value(tokens)
+        else:
+            bias = self.merged_bias() if self.bias is None else self.bias
+            merged = F.linear(tokens, self.query_key_value.weight, bias)
+        queries, keys, values = merged.view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         if self.scale_multiplier is not None:
-            multiplier = self.scale_multiplier.clamp_max(LARGEST_LOG_SCALE).exp()
+            multiplier = self.query_multiplier() if self.multiplier is None else self.multiplier
             queries = (F.normalize(queries, dim=-1) * multiplier).to(values.dtype)
             keys = F.normalize(keys, dim=-1).to(values.dtype)
         return queries, keys, values

@@ -19,7 +19,10 @@ class Modulation(nn.Module):
 
     def forward(self, condition: torch.Tensor) -> torch.Tensor:
         """Modulation vectors (batch, chunks, width) of a condition (batch, width)."""
-        return self.linear(F.silu(condition)).view(len(condition), self.chunks, -1)
+        vectors = self.linear(F.silu(condition).to(self.linear.weight.dtype))
+        if self.linear.weight.dtype != condition.dtype:  # a model in reduced precision keeps its modulation in full
+            vectors = vectors.to(condition.dtype)
+        return vectors.view(len(condition), self.chunks, -1)
 
 
 class ModulationOffset(nn.Module):

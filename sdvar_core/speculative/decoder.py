@@ -16,6 +16,7 @@ from sdvar_core.probability import entropy, of_token, total_variation
 from sdvar_core.randomness import Luck, ScaleLuck
 from sdvar_core.request import Request
 from sdvar_core.speculative.acceptance import Verdict
+from sdvar_core.speculative.clock import Clock
 from sdvar_core.speculative.costs import Costs, Timing
 from sdvar_core.speculative.draft_length import GoOn, Outcome, always, draft_length_named
 from sdvar_core.speculative.pair import Pair, ScaleModel
@@ -23,7 +24,12 @@ from sdvar_core.speculative.reader import Prefix, Reader
 from sdvar_core.speculative.rules import rule_named
 from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified
 
-Clock = Callable[[], float]
+Listener = Callable[[Event, Tensor | None, Tensor | None], None]
+"""Told an event with the p and q it came from, float64 (batch, n², codes), just before the event is yielded."""
+
+
+def nobody(event: Event, target: Tensor | None, draft: Tensor | None) -> None:
+    """The listener of a run whose distributions nobody asks for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +55,12 @@ class Window:
 class Decoder:
     """The state of one run, and one method for each step of a round. The steps are what a fault replaces.
 
+    listener: hears the distributions, which events do not carry: they are a hundred times as large as all else.
     costs: what forwards cost, for the controllers that ask; None means to measure them during the run.
     window, answers: of the round in progress, or of the last one; answers are the target's guided logits.
     """
+
+    listener: Listener = staticmethod(nobody)
 
     def __init__(self, pair: Pair, request: Request, clock: Clock, luck: Luck, costs: Costs | None = None) -> None:
         self.pair, self.request, self.clock, self.luck = pair, request, clock, luck
@@ -128,7 +137,8 @@ class Decoder:
         seconds = self.clock() - began
         self.draft_timings.append(Timing(read_from, scale + 1, seconds))
         x, unsure = self.rule.propose(q, self.luck_of(scale)), entropy(q)
-        yield Drafted(self.number, scale, read_from, _ints(x), _floats(of_token(q, x)), _floats(unsure), seconds)
+        numbers = _ints(x), _floats(of_token(q, x)), _floats(unsure)
+        yield self.told(Drafted(self.number, scale, read_from, *numbers, seconds), None, q)
         return Proposal(x, q, logits, unsure)
 
     def verify(self, window: Window) -> Generator[Event, None, list[Tensor]]:
@@ -154,7 +164,7 @@ class Decoder:
         self.carried, committed = {}, []
         for scale, (proposal, p) in enumerate(zip(window.proposals, answers), window.start):
             verdict = self.verdict(scale, proposal, p)
-            yield _judged(self.number, scale, proposal, p, verdict)
+            yield self.told(_judged(self.number, scale, proposal, p, verdict), p, proposal.distribution)
             committed.append(verdict.tokens)
             if not verdict.passed.all():
                 self.outcomes.append(Outcome(window.start, len(committed) - 1, failed=True))
@@ -164,7 +174,8 @@ class Decoder:
             self.outcomes.append(Outcome(window.start, len(committed), failed=False))
         scale, p = window.start + len(window.proposals), answers[-1]
         tokens = self.rule.answer(p, self.luck_of(scale))
-        yield Bonus(self.number, scale, _ints(tokens), _floats(of_token(p, tokens)), _floats(entropy(p)))
+        numbers = _ints(tokens), _floats(of_token(p, tokens)), _floats(entropy(p))
+        yield self.told(Bonus(self.number, scale, *numbers), p, None)
         return [*committed, tokens]
 
     def verdict(self, scale: int, proposal: Proposal, p: Tensor) -> Verdict:
@@ -214,6 +225,11 @@ class Decoder:
         """Forget what the caches hold beyond the first ``scales`` scales."""
         for reader in (self.draft, self.target):
             reader.cache.rollback(min(reader.cache.scales, scales))
+
+    def told(self, event: Event, target: Tensor | None, draft: Tensor | None) -> Event:
+        """The event, once the listener has heard of it."""
+        self.listener(event, target, draft)
+        return event
 
     def new_reader(self, model: ScaleModel) -> Reader:
         """A model with a cache for this run."""

@@ -25,6 +25,7 @@ def twin(model: ScaleModel, *parts: str) -> Any:
         )
     copied = copy.copy(model)
     copied._parameters, copied._modules = dict(model._parameters), dict(model._modules)
+    copied._buffers = model._buffers | dict.fromkeys({"places"} & set(model._buffers))  # made anew from the parts
     return copied
 
 

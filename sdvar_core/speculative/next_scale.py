@@ -1,14 +1,14 @@
 """The public entrance to next-scale decoding: a request in, events or a whole trace out."""
 
-import time
 from collections.abc import Iterator, Sequence
 
 from sdvar_core.errors import RequestError
 from sdvar_core.phases import plan
 from sdvar_core.randomness import Luck
 from sdvar_core.request import Request
+from sdvar_core.speculative.clock import Clock, synchronised_clock
 from sdvar_core.speculative.costs import Costs
-from sdvar_core.speculative.decoder import Clock
+from sdvar_core.speculative.decoder import Listener, nobody
 from sdvar_core.speculative.draft_length import draft_length_named
 from sdvar_core.speculative.faults import NO_FAULT, fault_named
 from sdvar_core.speculative.invariants import Watching, invariants_for
@@ -21,33 +21,38 @@ from sdvar_core.trace import Event, Trace
 def decode(
     pair: Pair,
     request: Request,
-    clock: Clock = time.perf_counter,
+    clock: Clock | None = None,
     luck: Luck | None = None,
     *,
     costs: Costs | None = None,
     fault: str | None = None,
     watch: Watching = "cheap",
+    listener: Listener = nobody,
 ) -> Iterator[Event]:
     """Decode one batch of pictures, yielding every event as it happens.
 
     Raises RequestError before the first event if the request does not fit the pair. ``clock`` measures the seconds in
-    the events, and ``costs`` are what forwards cost where a draft-length controller asks (``cost_model``). Without
-    them they are measured, so that such a run repeats itself only under the same clock; with them it always does.
-    ``luck`` stands in for the luck of the request's seeds. Batches commit the least
-    progress of the batch in every round; each picture's tokens stay exact, since what is thrown away was decided by
-    other pictures' luck.
+    the events, by default waiting for the device. ``costs`` are what forwards cost where a draft-length controller asks
+    (``cost_model``). Without them they are measured, so that such a run repeats itself only under the same clock; with
+    them it always does. ``luck`` stands in for the luck of the request's seeds. Batches commit the least progress of
+    the batch in every round; each picture's tokens stay exact, since what is thrown away was decided by other pictures'
+    luck.
     ``fault`` breaks one part of this run on purpose, a key of ``FAULTS``; it is no part of the request, for a request
     is what a person wants of a sound engine, and equal requests give equal pictures. ``watch`` says which of
     ``INVARIANTS`` look on, "cheap", "all" or "none"; what they find is a Violation among the events.
+    ``listener`` hears p and q of every event just before the event comes: what it does not keep is gone, and nothing
+    that it does changes the run.
     """
     check_request(pair, request)
     if costs is not None and len(costs.target) != len(pair.schedule):
         raise RequestError(f"{pair.name} has {len(pair.schedule)} scales, the costs given have {len(costs.target)}.")
+    clock = synchronised_clock(pair.device) if clock is None else clock
     mistake = NO_FAULT if fault is None else fault_named(fault)
     invariants = invariants_for(watch)
-    plain_luck = mistake.luck(Luck(request.seeds) if luck is None else luck)
+    plain_luck = mistake.luck(Luck(request.seeds, pair.judging_device) if luck is None else luck)
     watched_luck = WatchedLuck(plain_luck) if invariants else plain_luck
     decoder = mistake.decoder(mistake.broken(pair), request, clock, watched_luck, costs)
+    decoder.listener = listener
     return watched(decoder, pair, watched_luck, invariants) if invariants else decoder.events()
 
 
@@ -80,7 +85,7 @@ def generate(
     pair: Pair,
     request: Request | None = None,
     *,
-    clock: Clock = time.perf_counter,
+    clock: Clock | None = None,
     fault: str | None = None,
     watch: Watching = "cheap",
     **settings,

@@ -77,6 +77,17 @@ class Pair:
     schedule: Schedule
     codes: int
     class_names: tuple[str, ...]
+    precision: str = "float32"  # of the transformers' blocks
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models are."""
+        return self.tokenizer.quantizer.codebook.device
+
+    @property
+    def judging_device(self) -> torch.device:
+        """Where distributions are made and judged: beside the models, or on the CPU where those have no float64."""
+        return torch.device("cpu") if self.device.type == "mps" else self.device
 
     def class_index(self, label: Label) -> int:
         """The index of a class name or of an index; RequestError for an unknown one."""
@@ -101,5 +112,17 @@ class Pair:
         canvas = quantizer.empty_canvas(len(tokens[0]) if tokens else 1)
         for scale, entries in enumerate(tokens):
             canvas = quantizer.advance(canvas, torch.as_tensor(entries, dtype=torch.int64, device=canvas.device), scale)
+        return self._painted(canvas)
+
+    @torch.inference_mode()
+    def render_codes(self, codes: Sequence[int], scale: int) -> np.ndarray:
+        """What each code looks like at ``scale``, uint8 (len(codes), height, width, 3): an empty canvas to which it is
+        added at every place of that scale."""
+        canvas = self.tokenizer.quantizer.empty_canvas(len(codes))
+        tokens = torch.as_tensor(codes, dtype=torch.int64, device=canvas.device)[:, None]
+        tokens = tokens.expand(-1, self.schedule.lengths[scale])
+        return self._painted(self.tokenizer.quantizer.advance(canvas, tokens, scale))
+
+    def _painted(self, canvas: Tensor) -> np.ndarray:
         pictures = (self.tokenizer.decode(canvas).float() + 1.0) * 127.5
         return pictures.round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()

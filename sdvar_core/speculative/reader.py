@@ -28,7 +28,7 @@ class Prefix:
     @torch.inference_mode()
     def extended(self, tokens: Tensor, last: bool) -> "Prefix":
         """This prefix and one scale more; after the ``last`` scale there is no next input."""
-        canvas = self.quantizer.advance(self.canvas, tokens, self.scales)
+        canvas = self.quantizer.advance(self.canvas, tokens.to(self.canvas.device), self.scales)
         following = () if last else (self.quantizer.features(canvas, self.scales + 1),)
         return Prefix(self.quantizer, canvas, self.inputs + following, self.scales + 1)
 
@@ -41,6 +41,7 @@ class Reader:
 
     def __init__(self, pair: Pair, model: ScaleModel, request: Request) -> None:
         self.model, self.request, self.schedule = model, request, pair.schedule
+        self.judging_device = pair.judging_device
         labels = pair.class_indices(request)
         self.guided = request.guidance > 0.0
         if self.guided:
@@ -62,7 +63,7 @@ class Reader:
         self.sources.update(zip(range(start, stop), inputs[start:stop]))
         features = [self._doubled(entry) for entry in inputs[start:stop]]
         logits = self.model(features, start, self.conditioning, self.cache)
-        return [self._guided(entry, start + index) for index, entry in enumerate(logits)]
+        return [self._guided(entry.to(self.judging_device), start + index) for index, entry in enumerate(logits)]
 
     def distribution(self, logits: Tensor) -> Tensor:
         """The sampling distribution of guided logits: float64, same shape."""

@@ -82,7 +82,8 @@ def neighbours(
     Nearest first, codes join while the mass they lend stays within ``bound``, which bounds the total variation from
     p. codebook: (codes, channels). Source: LANTERN (Jang et al. 2024), section 4.
     """
-    distances = torch.cdist(codebook.double(), codebook.double())
+    codebook = codebook.to(target.device).double()
+    distances = torch.cdist(codebook, codebook)
     distances.fill_diagonal_(-1.0)  # x is not its own neighbour, even beside a twin
     nearest = distances.argsort(dim=-1, stable=True)[:, 1 : k + 1]  # (codes, k)
     lent = target.gather(-1, nearest[drafted])  # (batch, n², k)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from sdvar_core.errors import RequestError
+from sdvar_core.probability import residual
 from sdvar_core.randomness import ScaleLuck
 from sdvar_core.request import real_number, whole_number
 from sdvar_core.speculative import acceptance, relaxed
@@ -37,7 +38,8 @@ class Rule:
 
     exact: the committed tokens have the target's law, as long as every option has its default.
     sharing: draft and target draw with the same luck, so that a proposal needs no q and stale answers can be carried
-    over. codebook: ``judge`` takes the codebook too.
+    over. codebook: ``judge`` takes the codebook too. redraw: of p and q, the distribution that a token which is not
+    kept is drawn from; None where the target's own answer stands instead, or the scale is redrawn as a whole.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Rule:
     options: Mapping[str, Option] = field(default_factory=dict)
     sharing: bool = False
     codebook: bool = False
+    redraw: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def checked(self, options: Mapping[str, object]) -> dict[str, float]:
         """All options of the rule, those not given at their defaults; RequestError for an unknown or impossible one."""
@@ -84,6 +87,7 @@ _ALL_RULES = (
         True,
         "Each guess is kept with probability min(1, p/q), else redrawn. The distribution is the target's.",
         acceptance.token,
+        redraw=residual,
     ),
     Rule(
         "scale",
@@ -146,6 +150,7 @@ _ALL_RULES = (
             "bound": Option(0.2, 0.0, 1.0, "Most probability that may be lent."),
         },
         codebook=True,
+        redraw=residual,
     ),
     Rule(
         "likelihood",
@@ -160,6 +165,7 @@ _ALL_RULES = (
         "Like token, but a scale may pass with corrected tokens while draft and target differ little in all.",
         relaxed.budget,
         options={"bound": Option(4.0, 0.0, 1e6, "Largest sum of TV(p, q) over the scale.")},
+        redraw=residual,
     ),
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in _ALL_RULES}

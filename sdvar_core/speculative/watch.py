@@ -60,13 +60,13 @@ class WatchedScaleLuck:
     def uniforms(self, stream: Stream, attempt: int = 0) -> Tensor:
         """As ScaleLuck.uniforms."""
         numbers = self.luck.uniforms(stream, attempt)
-        self.watched.remember(self.scale, ("uniforms", stream, attempt), numbers.numpy())
+        self.watched.remember(self.scale, ("uniforms", stream, attempt), numbers.cpu().numpy())
         return numbers
 
     def gumbel(self, stream: Stream, codes: int, attempt: int = 0) -> Tensor:
         """As ScaleLuck.gumbel."""
         numbers = self.luck.gumbel(stream, codes, attempt)
-        first = numbers[..., 0].numpy().copy()  # a view would keep all the noise in memory
+        first = numbers[..., 0].cpu().numpy().copy()  # a view would keep all the noise in memory
         self.watched.remember(self.scale, ("gumbel", stream, attempt), first)
         return numbers
 

@@ -33,7 +33,7 @@ def contact_sheet(
         middle = row * (shown_height + gap) + shown_height // 2
         draw.text((4, middle), name, fill="black", font=font, anchor="lm")
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, optimize=True)
+    sheet.save(path, optimize=True, quality=90)
 
 
 def loss_curves(history: Sequence[dict[str, float]], panels: Sequence[Sequence[str]], title: str, path: Path) -> None:

@@ -194,8 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = LoopSettings(options.run_dir, options.minutes)
     training = Training(task, settings, device=device)
     task.average = training.average
-    trained = training.run()
-    save_model(trained, options.output)
+    save_model(training.run(), options.output, torch.float16)
+    trained = load_model(options.output, "var").to(device)  # what is measured is what was written
     print(json.dumps(report(task, trained, settings, options.output), indent=2))
 
 

@@ -10,6 +10,7 @@ import { bits, decodeFrame, realNumbers, wholeNumbers } from "../../app/stage/fr
 import { maskLayout, maskTokenAt } from "../../app/stage/mask.js";
 import { pyramidLayout, tokenAt } from "../../app/stage/pyramid.js";
 import { number, tokenFacts } from "../../app/stage/readout.js";
+import { reportOf } from "../../app/stage/report.js";
 import { eventAt } from "../../app/stage/scrubber.js";
 import { Selection, neighbour } from "../../app/stage/selection.js";
 import { Store } from "../../app/stage/store.js";
@@ -243,12 +244,55 @@ test("numbers are short and honest", () => {
     ["0", "0.250", "1.50", "12.3", "123", "1.0e−6", "12,345", "–", "∞"]);
 });
 
+const counters = { target_calls: 2, committed: 3, call_reduction: 1.5, kept: 4, judged: 5, draft_ms: 2,
+  target_ms: 9.123, decoder_ms: 0 };
+
 test("counters are those of the frame", () => {
-  const counters = { target_calls: 2, committed: 3, call_reduction: 1.5, kept: 4, judged: 5, draft_ms: 2, target_ms: 9.123,
-    decoder_ms: 0 };
   const texts = counterTexts({ counters, finished: true }, { header: HEADER, baseline: { equal: true } });
   assert.equal(texts.calls, "2");
   assert.equal(texts.kept, "4 of 5");
   assert.equal(texts.against, "identical");
-  assert.equal(texts.time, "2.00 · 9.12 · 0 ms");
+  assert.equal(texts.time, "2.0 · 9.1 · 0 ms");
+});
+
+test("a violation leaves everything else as it was", () => {
+  const states = folded([...someRun().slice(0, 6), { ...frame("violation", 1, { invariant: "cache length" }), index: 6 }]);
+  const { index, kind, sentence, violations, ...rest } = states[6];
+  assert.deepEqual(violations, [{ index: 6, invariant: "cache length", sentence: "violation" }]);
+  assert.deepEqual(rest.targetCache.dropped, [2, 3]);
+  assert.deepEqual(rest.scales, states[5].scales);
+  assert.deepEqual(states[5].violations, []);
+  assert.deepEqual([index, kind, sentence], [6, "violation", "violation"]);
+});
+
+test("the report of a fault tells what fired when, and what it did", () => {
+  const header = { ...HEADER, fault: { name: "no rollback", sentence: "It stays.", look: "Ghosts." } };
+  const counters = { kept: 3, judged: 4, committed: 1 };
+  const last = { ...emptyState(header), counters, violations: [
+    { index: 4, invariant: "cache length", sentence: "a" }, { index: 5, invariant: "merged logits", sentence: "b" },
+    { index: 8, invariant: "cache length", sentence: "c" }] };
+  const store = { header, baseline: null, count: 9, finished: false, stateAt: () => last };
+  const report = reportOf(store);
+  assert.equal(report.title, "Fault: no rollback");
+  assert.deepEqual(report.fired.map(({ invariant, events }) => [invariant, events.map(({ index }) => index)]),
+    [["cache length", [4, 8]], ["merged logits", [5]]]);
+  assert.deepEqual([report.kept, report.picture, report.none], ["75% so far", "after the run", ""]);
+  const baseline = { differing: 2, total: 14, psnr: 20, equal: false, sound: { kept: 9, judged: 10, differing: 0 } };
+  const told = reportOf({ ...store, baseline, finished: true });
+  assert.equal(told.kept, "75%; the sound engine 90%");
+  assert.equal(told.picture, "2 of 14 (20.0 dB); the sound engine's none");
+  assert.equal(reportOf({ ...store, finished: true }).picture, "none: the run ended after 1 of 3 scales");
+});
+
+test("a sound run has no report; a violation in it has one", () => {
+  const state = emptyState(HEADER);
+  assert.equal(reportOf({ header: HEADER, baseline: null, count: 1, stateAt: () => state }), null);
+  const wrong = { ...state, violations: [{ index: 0, invariant: "luck", sentence: "a" }] };
+  const report = reportOf({ header: HEADER, baseline: null, count: 1, stateAt: () => wrong });
+  assert.equal(report.title, "An invariant does not hold");
+});
+
+test("an opened run knows nothing of the target alone", () => {
+  const opened = counterTexts({ counters, finished: true }, { header: { ...HEADER, opened: true }, baseline: null });
+  assert.equal(opened.against, "not in the file");
 });

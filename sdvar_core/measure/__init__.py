@@ -1,0 +1,1 @@
+"""What decoding costs: time, memory and precision, measured."""

@@ -1,0 +1,49 @@
+// The address bar: what is written, and when.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { AddressBar, inAddress, queryOf } from "../../app/stage/address.js";
+
+test("settings and event are written, and what else is there stays", () => {
+  assert.equal(queryOf("?__theme=dark", { label: "city at night", seed: 7, top_p: 0.95, carry_over: false }, 12),
+    "?__theme=dark&world=city+at+night&seed=7&top_p=0.95&carry_over=false&event=12");
+  assert.equal(queryOf("?seed=7&event=12", null, null), "?seed=7");
+  assert.equal(queryOf("", { label: "a&b=<c>" }, null), "?world=a%26b%3D%3Cc%3E");
+  assert.equal(queryOf("", { seed: 7, plan: "draft alone", fault: "none", phases: [] }, 1), "?seed=7&event=1");
+});
+
+test("only a run that the address can say all of has its event there", () => {
+  const header = { run: "a.1", fault: null, settings: { phases: [], options: [] } };
+  assert.equal(inAddress(header), true);
+  for (const more of [{ run: null }, { opened: true }, { fault: { name: "no rollback" } },
+    { settings: { phases: [{}], options: [] } }, { settings: { phases: [], options: [["delta", 1]] } }]) {
+    assert.equal(inAddress({ ...header, ...more }), false);
+  }
+});
+
+function rig(search) {
+  const timers = [], written = [];
+  const bar = new AddressBar(() => search, (query) => { search = query; written.push(query); },
+    (run) => { timers.push(run); return timers.length - 1; }, (handle) => { delete timers[handle]; });
+  return { bar, written, rest: () => timers.splice(0).forEach((run) => run && run()) };
+}
+
+test("an address that was opened is left alone until something is known", () => {
+  const { bar, written, rest } = rig("?seed=5&event=3");
+  bar.note(null, null);
+  rest();
+  assert.deepEqual(written, []);
+});
+
+test("only where the cursor rests is written, once", () => {
+  const { bar, written, rest } = rig("");
+  for (let event = 1; event <= 30; event += 1) bar.note({ seed: 1 }, event);
+  rest();
+  bar.note({ seed: 1 }, 30);
+  rest();
+  assert.deepEqual(written, ["?seed=1&event=30"]);
+  bar.note(null, null);
+  rest();
+  assert.equal(written.at(-1), "?seed=1");
+});

@@ -1,0 +1,72 @@
+"""Views that explain: masks to compare, and the difference to the exact picture."""
+
+import numpy as np
+import pytest
+
+from tests.test_page import address, browser, drawn, generate, go_to, open_page, pair, pytestmark, visitor
+from tests.test_page_tokens import choose_rule
+
+__all__ = ["address", "browser", "open_page", "pair", "pytestmark", "visitor"]
+
+WRONG = {"token": "in its own scale", "within": "itself alone", "row0": "first rows", "query": "own guessed tokens"}
+PIXELS = """name => { const canvas = document.querySelector(`[data-part=${name}]`);
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  return Array.from(copy.getImageData(0, 0, canvas.width, canvas.height).data); }"""
+
+
+def pixels(page, name):
+    drawn(page)
+    return np.array(page.evaluate(PIXELS, name)).reshape(-1, 4)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_wrong_masks_are_drawn_and_told_beside_the_right_one(open_page, width, height):
+    visitor = open_page(width, height)
+    generate(visitor)
+    go_to(visitor, visitor.evaluate("(() => { let i = sdvar.count - 1; do sdvar.goTo(--i); while (sdvar.frame.kind !== "
+                                    "'target_call' || sdvar.frame.start < 3); return i; })()"))  # fmt: skip
+    assert not visitor.is_visible('[data-part="mask-said"]')
+    seen = [pixels(visitor, "mask")]
+    for kind, words in WRONG.items():
+        visitor.select_option('[data-part="mask-kind"]', kind)
+        drawn(visitor)
+        assert words in visitor.inner_text('[data-part="mask-said"]')
+        assert words in visitor.get_attribute('[data-part="mask"]', "aria-label")
+        seen.append(pixels(visitor, "mask"))
+        card = "document.querySelector('.mask-card')"
+        assert visitor.evaluate(f"{card}.scrollHeight <= {card}.clientHeight + 1")
+    drawings = {drawing.tobytes() for drawing in seen}
+    assert len(drawings) == len(seen)
+
+
+def test_the_row_of_a_token_follows_the_mask(visitor):
+    generate(visitor)
+    visitor.evaluate("sdvar.select(5, 3)")
+    visitor.select_option('[data-part="mask-kind"]', "within")
+    with_row = pixels(visitor, "mask")
+    visitor.evaluate("sdvar.select(5, 30)")
+    assert (pixels(visitor, "mask") != with_row).any()
+
+
+def test_the_difference_of_an_exact_run_is_none(visitor):
+    visitor.click("[data-picture=difference]")
+    drawn(visitor)
+    assert "appears here" in visitor.get_attribute('[data-part="picture"]', "aria-label")
+    generate(visitor)
+    drawn(visitor)
+    assert "all tokens equal" in visitor.get_attribute('[data-part="picture"]', "aria-label")
+
+
+def test_the_difference_is_shown_after_every_scale(visitor, pair):
+    choose_rule(visitor, "token")
+    generate(visitor)
+    visitor.click("[data-picture=difference]")
+    visitor.wait_for_function("document.querySelector('[data-part=picture]').ariaLabel.includes('black is equal')")
+    scales = len(pair.schedule)
+    assert f"after {scales} of {scales}" in visitor.get_attribute('[data-part="picture"]', "aria-label")
+    picture = pixels(visitor, "picture")[:, :3]
+    assert picture.max() > 20
+    visitor.keyboard.press("Home")
+    drawn(visitor)
+    assert "Nothing is committed" in visitor.get_attribute('[data-part="picture"]', "aria-label")
