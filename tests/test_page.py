@@ -1,146 +1,18 @@
 """The page in a real browser, on the embedded pair: what a visitor sees is what the trace says."""
 
-import asyncio
-import shutil
 import time
-import warnings
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from gradio_client import Client
-from playwright.sync_api import sync_playwright
 
 import sdvar_core as sd
-from app.page import build_page, launch_options
+from tests.browser import BROWSER_TEST, SlowTarget, choose, drawn, generate, go_to, served, shown
 
-pytestmark = [
-    pytest.mark.browser,
-    # Gradio and its server are not ours to mend.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = BROWSER_TEST
 WORLD, OTHER_WORLD = 0, 2
 SIZES = [(1440, 900), (1366, 768), (1024, 768), (390, 844)]
-
-
-@pytest.fixture(scope="module")
-def pair():
-    return sd.load_pair("tiny-worlds")
-
-
-class SlowTarget:
-    """A target whose every call takes a while, so that there is time to press Stop."""
-
-    def __init__(self, model):
-        self.model, self.classes = model, getattr(model, "classes", None)
-
-    def condition(self, labels):
-        return self.model.condition(labels)
-
-    def new_cache(self, batch):
-        return self.model.new_cache(batch)
-
-    def __call__(self, *arguments):
-        time.sleep(0.3)
-        return self.model(*arguments)
-
-
-@contextmanager
-def served(pair):
-    page = build_page(lambda: pair)
-    page.visits.warm_up()  # as app.py does: the first run is slower
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _, url, _ = page.launch(**launch_options(), prevent_thread_lock=True, server_name="127.0.0.1")
-    yield url
-    page.close(verbose=False)
-
-
-@pytest.fixture(scope="module")
-def address(pair):
-    with served(pair) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on the path")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-    asyncio.set_event_loop(None)
-
-
-@pytest.fixture
-def open_page(browser, address):
-    """Opens the page as a fresh visitor; afterwards nothing may have left the machine or been complained about."""
-    contexts, complaints, strangers = [], [], []
-
-    def opened(width=1440, height=900, theme="light", query=None):
-        context = browser.new_context(viewport={"width": width, "height": height})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: strangers.append(r.url) if not is_ours(r.url, address) else None)
-        page.goto(f"{address}?{query or f'__theme={theme}'}")
-        page.wait_for_selector(".stage[data-ready=true]")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert strangers == []
-
-
-@pytest.fixture
-def visitor(open_page):
-    return open_page()
-
-
-def is_ours(url, address):
-    return url.startswith((address, "data:", "blob:"))
-
-
-def generate(page):
-    before = page.evaluate("sdvar.header.run")
-    page.click("#generate")
-    page.wait_for_function(
-        "run => sdvar.header.run !== run && sdvar.finished && sdvar.baseline && sdvar.cursor === sdvar.count - 1",
-        arg=before,
-        timeout=20_000,
-    )
-
-
-def choose(page, pair, world, gamma, seed=None):
-    page.locator("#world .wrap label").nth(world).click()
-    page.fill("#gamma input[type=number]", str(gamma))
-    page.press("#gamma input[type=number]", "Enter")
-    if seed is not None:
-        page.fill("#seed input", str(seed))
-        page.press("#seed input", "Tab")
-
-
-def shown(page, name):
-    return page.inner_text(f'[data-part="count-{name}"]')
-
-
-def drawn(page):
-    """Wait until what was asked for is on the screen."""
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-def go_to(page, index):
-    page.evaluate("index => sdvar.goTo(index)", index)
-    drawn(page)
 
 
 def verdicts(page):

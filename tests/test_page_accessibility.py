@@ -4,9 +4,9 @@ from importlib.resources import files
 
 import pytest
 
-from tests.test_page import address, browser, drawn, generate, open_page, pair, pytestmark, visitor
+from tests.browser import BROWSER_TEST, drawn, generate
 
-__all__ = ["address", "browser", "open_page", "pair", "pytestmark", "visitor"]
+pytestmark = BROWSER_TEST
 
 GRAVE = ("serious", "critical")
 

@@ -3,9 +3,9 @@
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import sdvar_core as sd
-from tests.test_page import address, browser, generate, go_to, open_page, pair, pytestmark, visitor
+from tests.browser import BROWSER_TEST, generate, go_to
 
-__all__ = ["address", "browser", "open_page", "pair", "pytestmark", "visitor"]
+pytestmark = BROWSER_TEST
 
 
 def query(page):

@@ -1,76 +1,21 @@
 """Sharing in a real browser: files come out of the page, open without it, and come in again."""
 
-import asyncio
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 import sdvar_core as sd
-from tests.test_page import CHROMIUM, SlowTarget, generate, served
+from tests.browser import BROWSER_TEST, SlowTarget, generate, served, until
 
-pytestmark = [
-    pytest.mark.browser,
-    # Gradio and its server are not ours to mend.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = BROWSER_TEST
 HOSTILE = "<img src=x onerror=window.hacked=1>{{7*7}}${window.hacked=1}</script>"
 NUMBERS = """() => ({ counters: sdvar.state.counters, sentence: sdvar.state.sentence,
   verdicts: sdvar.state.scales.map(s => s.verdicts && Array.from(s.verdicts)),
   tokens: sdvar.state.scales.map(s => s.tokens && Array.from(s.tokens)),
   p: sdvar.state.scales.map(s => s.p && Array.from(s.p, x => String(x))) })"""
 KINDS = {"trace": ".json", "replay": ".html", "film": ".gif", "png": ".png", "pdf": ".pdf"}
-
-
-@pytest.fixture(scope="module")
-def pair():
-    return sd.load_pair("tiny-worlds")
-
-
-@pytest.fixture(scope="module")
-def address(pair):
-    with served(pair) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on the path")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-    asyncio.set_event_loop(None)
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens an address as a fresh visitor; afterwards nobody else may have been asked, and nothing complained."""
-    contexts, complaints, strangers = [], [], []
-
-    def opened(url, width=1440, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        origin = url.partition("?")[0]
-        page.on("request", lambda r: None if r.url.startswith((origin, "data:", "blob:")) else strangers.append(r.url))
-        page.goto(url)
-        until(page, "!!window.sdvar")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert strangers == []
 
 
 def unfold(page):
@@ -88,15 +33,6 @@ def download(page, kind, folder):
 
 def upload(page, path):
     page.set_input_files("#share input[type=file][accept]", str(path))
-
-
-def until(page, expression):
-    """Wait from outside: the replay page's own policy forbids it to evaluate strings."""
-    for _ in range(200):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"never: {expression}")
 
 
 def numbers_at(page, index):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import sdvar_core as sd
-from tests.test_page import address, browser, drawn, generate, go_to, open_page, pair, pytestmark, visitor
+from tests.browser import BROWSER_TEST, drawn, generate, go_to
 
-__all__ = ["address", "browser", "open_page", "pair", "pytestmark", "visitor"]
+pytestmark = BROWSER_TEST
 
 
 def choose_rule(page, name):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.test_page import address, browser, drawn, generate, go_to, open_page, pair, pytestmark, visitor
+from tests.browser import BROWSER_TEST, drawn, generate, go_to
 from tests.test_page_tokens import choose_rule
 
-__all__ = ["address", "browser", "open_page", "pair", "pytestmark", "visitor"]
+pytestmark = BROWSER_TEST
 
 WRONG = {"token": "in its own scale", "within": "itself alone", "row0": "first rows", "query": "own guessed tokens"}
 PIXELS = """name => { const canvas = document.querySelector(`[data-part=${name}]`);
