@@ -1,9 +1,7 @@
 """The bench: calls counted from traces, times from an injected clock, tables in markdown."""
 
 import json
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 import sdvar_core as sd
@@ -12,64 +10,8 @@ from sdvar_core.measure import memory, precision, replay, tables, timing
 from sdvar_core.measure.work import Work, work
 from sdvar_core.models.var import VARConfig
 from sdvar_core.speculative.reader import Reader
-from tests.fakes import fake_pair, own_draft_pair, tick_clock
+from tests.fakes import fake_pair, tick_clock
 from tests.tiny import save_tiny_models, tiny_pair
-
-
-def test_every_exact_rule_races_with_its_own_baseline():
-    entries = bench.contestants([1, 2])
-    exact = [name for name, rule in sd.RULES.items() if rule.exact]
-    assert entries[: len(exact)] == [bench.Contestant(rule, "fixed", 0) for rule in exact]
-    carrying = [entry for entry in entries if entry.carry_over]
-    assert {entry.rule for entry in carrying} == {"coupled", "greedy"}
-    assert len(entries) == len(exact) * (1 + 2 * len(sd.DRAFT_LENGTHS)) + len(carrying)
-    assert bench.contestants([0, 1]).count(bench.Contestant("token", "fixed", 0)) == 1
-
-
-def test_race_counts_calls_and_time():
-    pair = own_draft_pair()
-    results = bench.race(pair, bench.contestants([1, 3]), 4, clock=tick_clock(), guidance=1.5)
-    by_name = {result.contestant: result for result in results}
-    alone = by_name[bench.Contestant("coupled", "fixed", 0)]
-    assert alone.target_calls.tolist() == [4] * 4
-    assert alone.draft_calls.tolist() == [0] * 4
-    assert alone.speedup == 1.0
-    assert alone.acceptance_rate == 0.0
-    whole = by_name[bench.Contestant("coupled", "fixed", 3)]
-    assert whole.target_calls.tolist() == [1] * 4
-    assert whole.draft_calls.tolist() == [3] * 4
-    assert whole.acceptance_rate == 1.0
-    # A run ticks once at each end and twice a call: 9 ticks from start to end for 4 calls, with or without a draft.
-    assert alone.seconds.tolist() == whole.seconds.tolist() == whole.baseline.tolist() == [9.0] * 4
-
-
-def test_race_agrees_with_generate():
-    pair = fake_pair()
-    (result,) = (
-        entry
-        for entry in bench.race(pair, bench.contestants([2]), 5)
-        if entry.contestant == bench.Contestant("token", "stepwise", 2)
-    )
-    traces = [sd.generate(pair, label=s % 3, seed=s, gamma=2, rule="token", draft_length="stepwise") for s in range(5)]
-    assert result.target_calls.tolist() == [trace.target_calls for trace in traces]
-    assert result.acceptance_rate == sum(t.kept for t in traces) / sum(t.judged for t in traces)
-
-
-def test_speedup_is_the_median_of_pairs():
-    result = bench.Result(
-        bench.Contestant("token", "fixed", 1),
-        target_calls=np.array([1, 1, 1]),
-        draft_calls=np.array([1, 1, 1]),
-        kept=3,
-        judged=4,
-        seconds=np.array([1.0, 2.0, 10.0]),
-        baseline=np.array([2.0, 2.0, 5.0]),
-    )
-    assert result.speedup == 1.0
-    row = bench.race_table([result, replace(result, contestant=bench.Contestant("token", "stepwise", 3))])
-    assert "| token | 1 | 1.00 | 1.00 | 0.750 | 2000 | 1.00 |" in row
-    assert "| token | stepwise from 3 |" in row
-    assert bench.Contestant("coupled", "fixed", 4, carry_over=True).shown_gamma == "4, carry-over"
 
 
 def test_median_leaves_the_first_run_out():
@@ -119,6 +61,19 @@ def test_bench_command(tmp_path, capsys):
     printed = capsys.readouterr().out
     for part in ("| coupled | 0 | 3.00 |", "| token | stepwise from 2 |", "| whole picture |", "Picture decoder"):
         assert part in printed
+
+
+@pytest.mark.parametrize(("section", "rows"), [("rules", 11 * 4), ("calls", 4 + 11 + 1)])
+def test_bench_of_fidelity(tmp_path, capsys, section, rows):
+    figures = tmp_path / "kept.json"
+    bench.main([*save_tiny_models(tmp_path), f"--{section}", "--pictures", "1", "--json", str(figures)])
+    printed = capsys.readouterr().out
+    assert "### Calls and time by exact rule" not in printed
+    lines = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert len(lines) == 2 + rows
+    kept = json.loads(figures.read_text())[section]
+    assert len(kept) == rows
+    assert {entry["exact"] for entry in kept} == {True, False}
 
 
 def test_windows_are_even_and_settle_every_scale():

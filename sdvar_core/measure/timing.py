@@ -12,16 +12,17 @@ from sdvar_core.errors import SDVARError
 from sdvar_core.request import Request
 from sdvar_core.speculative.clock import Clock, synchronised_clock
 from sdvar_core.speculative.costs import Costs
+from sdvar_core.speculative.decoder import Listener, nobody
 from sdvar_core.speculative.next_scale import decode
 from sdvar_core.speculative.pair import Pair, ScaleModel
 from sdvar_core.speculative.reader import Prefix, Reader
 from sdvar_core.trace import Trace
 
 
-def timed_run(pair: Pair, request: Request, clock: Clock) -> tuple[Trace, float]:
+def timed_run(pair: Pair, request: Request, clock: Clock, listener: Listener = nobody) -> tuple[Trace, float]:
     """A run without its picture, and the seconds it took."""
     began = clock()
-    events = tuple(decode(pair, request, clock, watch="none"))
+    events = tuple(decode(pair, request, clock, watch="none", listener=listener))
     seconds = clock() - began
     return Trace(pair.name, request, pair.schedule, pair.codes, events).check(), seconds
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sdvar_core.errors import RequestError
-from sdvar_core.probability import entropy, of_token, total_variation
+from sdvar_core.probability import divergence, entropy, of_token, total_variation
 from sdvar_core.request import Request
 from sdvar_core.speculative.pair import Pair, ScaleModel
 from sdvar_core.speculative.reader import Prefix, Reader
@@ -115,11 +115,6 @@ def agreement(target: Sequence[Tensor], draft: Sequence[Tensor]) -> Agreement:
         draft_entropy=_by_scale(entropy(q).mean(dim=-1) for q in draft),
         divergence=_by_scale(divergence(p, q).mean(dim=-1) for p, q in zip(target, draft)),
     )
-
-
-def divergence(target: Tensor, draft: Tensor) -> Tensor:
-    """KL(p‖q) in nats; infinite where q is zero and p is not."""
-    return (torch.special.xlogy(target, target) - torch.special.xlogy(target, draft)).sum(dim=-1)
 
 
 def surprise(target: Sequence[Tensor], tokens: Sequence[np.ndarray]) -> np.ndarray:
