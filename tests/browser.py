@@ -1,5 +1,6 @@
 """What every browser test needs: the served page, a target that takes its time, and a visitor's gestures."""
 
+import shutil
 import time
 import warnings
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ import pytest
 
 from app.page import build_page, launch_options
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 BROWSER_TEST = [
     pytest.mark.browser,
     # Gradio and its server are not ours to mend.
@@ -32,6 +34,15 @@ class SlowTarget:
     def __call__(self, *arguments):
         time.sleep(0.3)
         return self.model(*arguments)
+
+
+@contextmanager
+def launched(playwright):
+    """A headless chromium that keeps to itself."""
+    arguments = ["--no-sandbox", "--disable-background-networking"]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    yield browser
+    browser.close()
 
 
 @contextmanager

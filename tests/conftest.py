@@ -1,15 +1,12 @@
 """Fixtures of every test file: the embedded pair, its page, a browser, and visitors who leave no trace elsewhere."""
 
 import asyncio
-import shutil
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 import sdvar_core as sd
-from tests.browser import served, until
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tests.browser import CHROMIUM, launched, served, until
 
 
 @pytest.fixture(scope="session")
@@ -27,11 +24,8 @@ def address(pair):
 def browser():
     if CHROMIUM is None:
         pytest.skip("no chromium on the path")
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with sync_playwright() as playwright, launched(playwright) as browser:
         yield browser
-        browser.close()
     asyncio.set_event_loop(None)
 
 
