@@ -150,7 +150,8 @@ def report_acceptance(pair: Pair, options: argparse.Namespace) -> Report:
     figures = agreement_along(pair, target_only(pair, options.pictures, **sampling_of(options)))
     means = {field.name: getattr(figures, field.name).mean(axis=1) for field in fields(figures)}
     yield f"Token acceptance on {options.pictures} pictures of the target, guidance {options.guidance:g}\n"
-    header = ["scale", "tokens", "token kept (1−TV)", "whole scale passes", "entropy of p", "entropy of q", "KL(p‖q)"]
+    header = ["scale", "tokens", "token kept (1−TV)", "whole scale passes", "entropy of p", "entropy of q", "KL(p‖q)",
+              "log Q/P of a drafted scale"]  # fmt: skip
     rows = [
         [side, side * side, f"{kept:.3f}", f"{passes:.2g}", *(f"{value:.3f}" for value in nats)]
         for side, kept, passes, *nats in zip(pair.schedule.sides, *means.values())

@@ -66,10 +66,12 @@ def test_a_model_agrees_with_itself_and_not_with_another():
     assert same.kept == pytest.approx(1.0)
     assert same.passes == pytest.approx(1.0)
     assert same.divergence == pytest.approx(0.0, abs=1e-12)
+    assert same.deficit == pytest.approx(0.0, abs=1e-9)
     assert np.array_equal(same.target_entropy, same.draft_entropy)
     pair = fake_pair()
     other = fidelity.agreement_along(pair, evaluate.target_only(pair, 25, **SAMPLING))
     assert (other.divergence > 0).all()
+    assert (other.deficit > 0).all()
     assert (other.passes <= other.kept + 1e-12).all()
     assert other.passes[0] == pytest.approx(other.kept[0])  # one token: both are its 1 − TV
 

@@ -26,6 +26,8 @@ class Agreement:
     kept: mean over a scale's tokens of 1 − TV(p, q), the share that rule ``token`` keeps.
     passes: the chance that rule ``token`` keeps all of them, the product of 1 − TV.
     target_entropy, draft_entropy, divergence: means over a scale's tokens of H(p), H(q) and KL(p‖q), nats.
+    deficit: the mean of log Q/P of a whole drafted scale, the sum over its tokens of KL(q‖p), nats: rule ``scale`` keeps
+    a scale with chance min(1, P/Q).
     """
 
     kept: np.ndarray
@@ -33,6 +35,7 @@ class Agreement:
     target_entropy: np.ndarray
     draft_entropy: np.ndarray
     divergence: np.ndarray
+    deficit: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +117,7 @@ def agreement(target: Sequence[Tensor], draft: Sequence[Tensor]) -> Agreement:
         target_entropy=_by_scale(entropy(p).mean(dim=-1) for p in target),
         draft_entropy=_by_scale(entropy(q).mean(dim=-1) for q in draft),
         divergence=_by_scale(divergence(p, q).mean(dim=-1) for p, q in zip(target, draft)),
+        deficit=_by_scale(divergence(q, p).sum(dim=-1) for p, q in zip(target, draft)),
     )
 
 

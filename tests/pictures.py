@@ -1,0 +1,63 @@
+"""The pictures of the page that the README shows: ``python -m tests.pictures docs``.
+
+Two screenshots of a finished run, light and dark, and a short film of the same run being walked through.
+"""
+
+import argparse
+import io
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import sdvar_core as sd
+from tests.browser import drawn, generate, go_to, launched, served
+
+SIZE = {"width": 1440, "height": 900}
+FILM_WIDTH, COLOURS = 960, 96
+MILLISECONDS, LAST = 450, 3000  # of a picture of the film, and of its last one
+SHOWN = ("drafted", "target_call", "judged", "bonus")  # kinds of events that the film stops at
+
+
+def opened(browser: Browser, url: str, theme: str) -> Page:
+    """The page with a finished run."""
+    page = browser.new_page(viewport=SIZE)
+    page.goto(f"{url}?__theme={theme}")
+    page.wait_for_selector("#generate")
+    page.wait_for_selector(".stage[data-ready=true]")
+    generate(page)
+    page.mouse.move(0, 0)
+    return page
+
+
+def film(page: Page) -> list[Image.Image]:
+    """One small picture an event worth showing, all of one palette."""
+    kinds = page.evaluate("Array.from({ length: sdvar.count }, (_, i) => (sdvar.goTo(i), sdvar.frame.kind))")
+    pictures = []
+    for index in [i for i, kind in enumerate(kinds) if kind in SHOWN]:
+        go_to(page, index)
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        height = FILM_WIDTH * picture.height // picture.width
+        pictures.append(picture.resize((FILM_WIDTH, height), Image.Resampling.LANCZOS))
+    palette = pictures[-1].quantize(COLOURS, dither=Image.Dither.NONE)
+    return [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+
+
+def main() -> None:
+    """Write the files."""
+    parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    pair = sd.load_pair("tiny-worlds")
+    with served(pair) as url, sync_playwright() as playwright, launched(playwright) as browser:
+        for theme in ("dark", "light"):
+            page = opened(browser, url, theme)
+            drawn(page)
+            page.screenshot(path=folder / f"scales-{theme}.png")
+        first, *others = film(page)
+    durations = [MILLISECONDS] * len(others) + [LAST]
+    first.save(folder / "scales.gif", save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
