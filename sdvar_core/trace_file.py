@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from sdvar_core.errors import TraceError
+from sdvar_core.events import EVENT_KINDS, Event
 from sdvar_core.phases import Phase
 from sdvar_core.request import MOST_PICTURES, Request
 from sdvar_core.scales import schedule_of
-from sdvar_core.trace import EVENT_KINDS, Event, Trace
+from sdvar_core.trace import Trace
 from sdvar_core.trace_format import TraceFormat, plain
 
 FORMAT = TraceFormat("sdvar-trace", 1, "a trace", "a trace file", largest=256 * 2**20, constants=True)
