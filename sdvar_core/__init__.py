@@ -1,6 +1,7 @@
 """SDVAR: speculative decoding of pictures and of text, exact and watched. The public names."""
 
 from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError, SDVARError, TraceError
+from sdvar_core.events import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified, Violation
 from sdvar_core.pairs import Needs, Shelf, check_memory, load_pair, needs
 from sdvar_core.phases import Phase
 from sdvar_core.presets import PAIRS, TEXT_PAIRS
@@ -34,18 +35,7 @@ from sdvar_core.text_events import (
 from sdvar_core.text_request import TextRequest
 from sdvar_core.text_trace import TextTrace
 from sdvar_core.topology import Topology
-from sdvar_core.trace import (
-    Bonus,
-    Carried,
-    Drafted,
-    Event,
-    Judged,
-    RoundEnd,
-    TargetCall,
-    Trace,
-    Unverified,
-    Violation,
-)
+from sdvar_core.trace import Trace
 
 __all__ = [
     "CHILDREN",

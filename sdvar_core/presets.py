@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -50,34 +51,27 @@ class PairPreset:
 
 OFFICIAL, CODE = "FoundationVision/var", "Zigeng/VAR_CoDe"
 TOKENIZER_FILE = "vae_ch160v4096z32.pth"
-LARGEST_256, REFINER_DEPTH = 30, 16
 
 
 def _transformer(depth: int) -> HubFile:
     return HubFile(OFFICIAL, f"var_d{depth}.pth", depth)
 
 
+def _imagenet(name: str, sentence: str, draft: HubFile, target: HubFile) -> PairPreset:
+    tokenizer = HubFile(OFFICIAL, TOKENIZER_FILE, target.depth)
+    return PairPreset(name, f"ImageNet, {sentence}", draft, target, tokenizer, IMAGENET_NAMES)
+
+
 def _mixed_depth(draft: int, target: int) -> PairPreset:
-    return PairPreset(
-        name=f"var-d{draft}-d{target}",
-        sentence=f"ImageNet, 256 × 256 pixels, 680 tokens: VAR of depth {draft} drafts for depth {target}.",
-        draft=_transformer(draft),
-        target=_transformer(target),
-        tokenizer=HubFile(OFFICIAL, TOKENIZER_FILE, target),
-        class_names=IMAGENET_NAMES,
-    )
+    sentence = f"256 × 256 pixels, 680 tokens: VAR of depth {draft} drafts for depth {target}."
+    return _imagenet(f"var-d{draft}-d{target}", sentence, _transformer(draft), _transformer(target))
 
 
 def _collaborative(steps: int) -> PairPreset:
     """CoDe calls the large model, which makes the first ``steps`` scales, the drafter; here it is the target."""
-    return PairPreset(
-        name=f"code-{steps}",
-        sentence=f"ImageNet, 256 × 256 pixels: CoDe's pair for {steps} scales by depth 30 and the rest by depth 16.",
-        draft=HubFile(CODE, f"refiner_{steps}.pth", REFINER_DEPTH),
-        target=HubFile(CODE, f"drafter_{steps}.pth", LARGEST_256),
-        tokenizer=HubFile(OFFICIAL, TOKENIZER_FILE, LARGEST_256),
-        class_names=IMAGENET_NAMES,
-    )
+    sentence = f"256 × 256 pixels: CoDe's pair for {steps} scales by depth 30 and the rest by depth 16."
+    draft, target = HubFile(CODE, f"refiner_{steps}.pth", 16), HubFile(CODE, f"drafter_{steps}.pth", 30)
+    return _imagenet(f"code-{steps}", sentence, draft, target)
 
 
 PAIRS: dict[str, PairPreset] = {
@@ -91,19 +85,14 @@ PAIRS: dict[str, PairPreset] = {
             tokenizer=ASSETS / "tiny-worlds" / "tokenizer",
             class_names=TINY_WORLD_NAMES,
         ),
-        *(
-            _mixed_depth(draft, target)
-            for draft, target in ((16, 30), (20, 30), (24, 30), (16, 24), (20, 24), (16, 20))
-        ),
-        PairPreset(
+        *starmap(_mixed_depth, ((16, 30), (20, 30), (24, 30), (16, 24), (20, 24), (16, 20))),
+        _imagenet(
             name="var-d36",
-            sentence="ImageNet, 512 × 512 pixels, 2240 tokens: depth 36 alone, as nothing smaller is published.",
+            sentence="512 × 512 pixels, 2240 tokens: depth 36 alone, as nothing smaller is published.",
             draft=_transformer(36),
             target=_transformer(36),
-            tokenizer=HubFile(OFFICIAL, TOKENIZER_FILE, 36),
-            class_names=IMAGENET_NAMES,
         ),
-        *(_collaborative(steps) for steps in (6, 7, 8, 9)),
+        *map(_collaborative, (6, 7, 8, 9)),
     )
 }
 

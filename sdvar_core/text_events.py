@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sdvar_core.events import Violation
 from sdvar_core.topology import Topology
-from sdvar_core.trace import Violation
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from sdvar_core.events import Violation, same_event
 from sdvar_core.text_events import BonusToken, ChildJudged, TextEvent, TreeCall, TreeCommit, TreeDrafted
 from sdvar_core.text_request import TextRequest
-from sdvar_core.trace import Violation, same_event
 
 
 @dataclass(frozen=True, eq=False)

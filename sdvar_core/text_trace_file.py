@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from sdvar_core.errors import SDVARError, TraceError
 from sdvar_core.text_events import TEXT_EVENT_KINDS, TextEvent
 from sdvar_core.text_request import TextRequest
 from sdvar_core.text_trace import TextTrace
+from sdvar_core.trace_format import TraceFormat, plain
 
-FORMAT, VERSION = "sdvar-text-trace", 1
-LARGEST_FILE = 64 * 2**20  # bytes
+FORMAT = TraceFormat("sdvar-text-trace", 1, "a text trace", "a text trace", largest=64 * 2**20, constants=False)
 _KIND_OF = {kind: name for name, kind in TEXT_EVENT_KINDS.items()}
 
 
@@ -24,15 +23,7 @@ def write_text_trace(trace: TextTrace, path: Path) -> None:
 
 def read_text_trace(path: Path) -> TextTrace:
     """Read ``path``; TraceError with one sentence if it is not a whole, true trace of this version."""
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise TraceError(f"{path.name} is larger than {LARGEST_FILE >> 20} MiB, too large for a text trace.")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TraceError(f"Cannot read {path.name}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise TraceError(f"{path.name} is not a trace file: it is not text.") from error
-    return loads(text, path.name)
+    return loads(FORMAT.text_of(path), path.name)
 
 
 def dumps(trace: TextTrace) -> str:
@@ -41,36 +32,13 @@ def dumps(trace: TextTrace) -> str:
     if not trace.request.prompt:
         request["prompt"] = []
     events = [{"kind": _KIND_OF[type(event)]} | _encoded(event) for event in trace.events]
-    record = {"format": FORMAT, "version": VERSION, "pair": trace.pair, "request": request, "events": events}
+    record = {**FORMAT.header, "pair": trace.pair, "request": request, "events": events}
     return json.dumps(record, separators=(",", ":"), allow_nan=False)
 
 
 def loads(text: str, name: str = "The trace") -> TextTrace:
     """A trace from JSON text; ``name`` stands in the errors."""
-    try:
-        record = json.loads(text, parse_constant=_refused)
-    except (ValueError, RecursionError) as error:
-        raise TraceError(f"{name} is not a whole trace file: its JSON breaks off or is malformed.") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise TraceError(f"{name} is not a text trace of SDVAR.")
-    if record.get("version") != VERSION:
-        raise TraceError(
-            f"{name} has trace version {record.get('version')!r}, this program reads version {VERSION}: update it."
-        )
-    try:
-        trace = _decoded(record)
-    except TraceError:
-        raise
-    except SDVARError as error:
-        raise TraceError(f"{name} holds settings that cannot be: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise TraceError(f"{name} is damaged: an entry is missing or malformed.") from error
-    return trace.check()
-
-
-def _refused(constant: str) -> None:
-    """NaN and Infinity are no JSON, and no number of ours."""
-    raise ValueError(constant)
+    return FORMAT.parsed(text, name, _decoded).check()
 
 
 def _decoded(record: dict[str, Any]) -> TextTrace:
@@ -108,11 +76,6 @@ def _value(wanted: Any, value: Any) -> Any:
         if letter == "f" and all(entry is None or type(entry) is float for entry in entries):
             return np.array([np.nan if entry is None else entry for entry in entries], dtype=np.float32)
         raise TypeError
-    if wanted in (int, bool, float, str):
-        if type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise TypeError
-        return value
-    first, second = value  # a pair of whole numbers
-    if type(first) is not int or type(second) is not int:
-        raise TypeError
-    return first, second
+    if wanted is float:
+        return value if type(value) is float else plain(int, value)
+    return plain(wanted, value)

@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 
 from sdvar_core.errors import TraceError
-from sdvar_core.trace import (
+from sdvar_core.events import (
     SETTLING,
     Bonus,
     Carried,
@@ -14,10 +14,10 @@ from sdvar_core.trace import (
     Judged,
     RoundEnd,
     TargetCall,
-    Trace,
     Unverified,
     Violation,
 )
+from sdvar_core.trace import Trace
 
 LONGEST_SENTENCE = 1000  # characters of a violation
 

@@ -1,7 +1,6 @@
 """Traces as JSON files: lossless, versioned, and safe to read from a stranger (nothing is ever unpickled)."""
 
 import base64
-import binascii
 import json
 import zlib
 from dataclasses import asdict, fields
@@ -10,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from sdvar_core.errors import SDVARError, TraceError
+from sdvar_core.errors import TraceError
+from sdvar_core.events import EVENT_KINDS, Event
 from sdvar_core.phases import Phase
 from sdvar_core.request import MOST_PICTURES, Request
 from sdvar_core.scales import schedule_of
-from sdvar_core.trace import EVENT_KINDS, Event, Trace
+from sdvar_core.trace import Trace
+from sdvar_core.trace_format import TraceFormat, plain
 
-FORMAT, VERSION = "sdvar-trace", 1
-LARGEST_FILE = 256 * 2**20  # bytes
+FORMAT = TraceFormat("sdvar-trace", 1, "a trace", "a trace file", largest=256 * 2**20, constants=True)
 LARGEST_ARRAY = 64 * 2**20  # bytes
 LONGEST_FORWARD = 86_400.0  # seconds
 LARGEST_TRACE = 128 * 2**20  # bytes of all its arrays together
@@ -34,23 +34,14 @@ def write_trace(trace: Trace, path: Path) -> None:
 
 def read_trace(path: Path) -> Trace:
     """Read ``path``; TraceError with one sentence if it is not a whole, true trace of this version."""
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise TraceError(f"{path.name} is larger than {LARGEST_FILE >> 20} MiB, too large for a trace.")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TraceError(f"Cannot read {path.name}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise TraceError(f"{path.name} is not a trace file: it is not text.") from error
-    return loads(text, path.name)
+    return loads(FORMAT.text_of(path), path.name)
 
 
 def dumps(trace: Trace) -> str:
     """The trace as JSON text."""
     return json.dumps(
         {
-            "format": FORMAT,
-            "version": VERSION,
+            **FORMAT.header,
             "pair": trace.pair,
             "request": asdict(trace.request),
             "sides": trace.schedule.sides,
@@ -64,25 +55,7 @@ def dumps(trace: Trace) -> str:
 
 def loads(text: str, name: str = "The trace") -> Trace:
     """A trace from JSON text; ``name`` stands in the errors."""
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: malformed, or a number of thousands of digits
-        raise TraceError(f"{name} is not a whole trace file: its JSON breaks off or is malformed.") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise TraceError(f"{name} is not a trace file of SDVAR.")
-    version = record.get("version")
-    if version != VERSION:
-        found = version if type(version) is int and 0 <= version < 10**6 else "of another kind"
-        raise TraceError(f"{name} has trace version {found}, this program reads version {VERSION}: update it.")
-    try:
-        trace = _decoded(record)
-    except TraceError:
-        raise
-    except SDVARError as error:
-        raise TraceError(f"{name} holds settings that cannot be: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, zlib.error, binascii.Error) as error:
-        raise TraceError(f"{name} is damaged: an entry is missing or malformed.") from error
-    return trace.check()
+    return FORMAT.parsed(text, name, _decoded).check()
 
 
 def _decoded(record: dict[str, Any]) -> Trace:
@@ -115,26 +88,14 @@ def _encoded(event: Event) -> dict[str, Any]:
 
 def _event(entry: dict[str, Any]) -> Event:
     kind = EVENT_KINDS[entry["kind"]]
-    values = {}
-    for field in fields(kind):
-        value = entry[field.name]
-        if field.type is np.ndarray:
-            value = _decode_array(value)
-        elif field.type is int:
-            if type(value) is not int:
-                raise TypeError
-        elif field.type is str:
-            if not isinstance(value, str):
-                raise TypeError
-        elif field.type is float:
-            value = _seconds(value)
-        else:
-            first, second = value
-            if type(first) is not int or type(second) is not int:
-                raise TypeError
-            value = (first, second)
-        values[field.name] = value
-    return kind(**values)
+    return kind(**{field.name: _value(field.type, entry[field.name]) for field in fields(kind)})
+
+
+def _value(wanted: Any, value: Any) -> Any:
+    """A field's value of the type that the record wants; TypeError otherwise."""
+    if wanted is np.ndarray:
+        return _decode_array(value)
+    return _seconds(value) if wanted is float else plain(wanted, value)
 
 
 def _seconds(value: Any) -> float:

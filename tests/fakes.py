@@ -66,7 +66,7 @@ class FakeModel:
 
     def __init__(self, schedule: Schedule, codes: int, salt: int, sharpness: float = 1.0) -> None:
         self.schedule, self.codes, self.salt, self.sharpness = schedule, codes, salt, sharpness
-        self.calls = 0
+        self.calls, self.memory = 0, {}
 
     def condition(self, labels: torch.Tensor) -> torch.Tensor:
         return labels
@@ -84,12 +84,16 @@ class FakeModel:
 
     def logits(self, features: torch.Tensor | None, scale: int, labels: torch.Tensor) -> torch.Tensor:
         assert (features is None) == (scale == 0)
-        rows = []
-        for image, label in enumerate(labels.tolist()):
-            prefix = [] if features is None else features[image, 0].tolist()
-            key = [self.salt, scale, label, len(prefix), *prefix]
-            rows.append(np.random.default_rng(key).normal(size=(self.schedule.lengths[scale], self.codes)))
-        return torch.from_numpy(np.stack(rows)) * self.sharpness
+        prefixes = [[]] * len(labels) if features is None else features[:, 0].tolist()
+        return torch.stack([self.row(scale, label, *prefix) for label, prefix in zip(labels.tolist(), prefixes)])
+
+    def row(self, scale: int, label: int, *prefix: int) -> torch.Tensor:
+        """Logits (n², codes) of one picture of a scale."""
+        key = (self.salt, scale, label, len(prefix), *prefix)
+        if key not in self.memory:
+            numbers = np.random.default_rng(key).normal(size=(self.schedule.lengths[scale], self.codes))
+            self.memory[key] = torch.from_numpy(numbers) * self.sharpness
+        return self.memory[key]
 
 
 def fake_pair(

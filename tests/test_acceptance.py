@@ -1,11 +1,14 @@
 """Acceptance rules: exact by enumeration, pure, and kind to unknown names."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sdvar_core import philox
 from sdvar_core.errors import RequestError
 from sdvar_core.probability import of_token, residual
 from sdvar_core.randomness import Luck, Stream
@@ -50,12 +53,26 @@ def test_rule_has_the_law_of_the_target(length, codes, zeros, name, seed):
         assert law.get(outcome, 0.0) == pytest.approx(expected, abs=1e-12)
 
 
+class ManyPictures:
+    """The luck of one scale for many pictures at once: the numbers of ``Luck``, made together."""
+
+    def __init__(self, pictures: int, scale: int, length: int) -> None:
+        self.pictures, self.scale, self.length = pictures, scale, length
+
+    def uniforms(self, stream: Stream, attempt: int = 0) -> torch.Tensor:
+        keys = [(seed, int(stream)) for seed in range(self.pictures)]
+        return philox.uniforms(keys, (0, attempt, self.scale), self.length, torch.device("cpu"))
+
+
 def test_joint_redraws_have_the_law_of_the_joint_residual():
     """The rejection loop itself, which the enumeration above shortens: many pictures, real luck, a chi-square."""
     rng = np.random.default_rng(5)
     p, q = (random_distribution(rng, 2, 2, zeros=False) for _ in range(2))
     pictures = 8_000
-    luck = Luck(range(pictures)).of_scale(0, 2)
+    luck = ManyPictures(pictures, 0, 2)
+    few = Luck(range(20)).of_scale(0, 2)
+    for stream, attempt in itertools.product((Stream.RESIDUAL, Stream.REDRAW), range(3)):
+        assert torch.equal(luck.uniforms(stream, attempt)[:20], few.uniforms(stream, attempt))
     many = torch.ones(pictures, dtype=torch.bool)
     drawn = _joint_residual(p.expand(pictures, -1, -1), q.expand(pictures, -1, -1), many, luck)
     counts = torch.bincount(drawn @ torch.tensor([2, 1]), minlength=4).double()

@@ -44,6 +44,18 @@ def test_disturbing_is_seeded_stays_in_range_and_leaves_the_global_generator_alo
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_initial_weights_come_from_the_seed_with_the_laws_of_torch():
+    one, again, other = (small_task(seed).model for seed in (1, 1, 2))
+    assert all(torch.equal(*pair) for pair in zip(one.parameters(), again.parameters()))
+    for name, parameter in one.named_parameters():
+        assert torch.equal(parameter, other.get_parameter(name)) == name.startswith("norms")
+    for layer in (*one.convolutions, one.head):
+        bound = layer.weight[0].numel() ** -0.5
+        assert layer.weight.abs().max() <= bound
+        assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.15)
+        assert 0 < layer.bias.abs().max() <= bound
+
+
 def test_a_small_classifier_learns(tmp_path):
     settings = LoopSettings(tmp_path, minutes=1.0, warmup_steps=5)  # the clock ticks once a step: 60 steps
     task = small_task()

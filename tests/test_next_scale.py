@@ -48,7 +48,8 @@ def joint_law_of_run(
         events = list(sd.decode(pair, request, tick_clock(), luck, fault=fault, watch="none"))
         if gammas is not None:
             gammas.add(tuple((end.committed, end.gamma) for end in events if isinstance(end, sd.RoundEnd)))
-        return tuple(int(code) for entry in sd.trace_of(pair, request, events).tokens for code in entry[0])
+        tokens = sd.Trace(pair.name, request, pair.schedule, pair.codes, tuple(events)).tokens  # painting nothing
+        return tuple(code for entry in tokens for code in entry[0].tolist())
 
     law: dict[tuple[int, ...], float] = {}
     for weight, outcome in every_path(walk):

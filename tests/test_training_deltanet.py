@@ -160,7 +160,7 @@ def test_a_resumed_task_draws_the_same_batches(source):
 
 
 def test_the_command_makes_a_pair_that_decodes(source, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(training, "loss_curves", lambda *given: None)
+    monkeypatch.setattr("sdvar_core.training.report.loss_curves", lambda *given: None)
     sizes = {"depth": 1, "width": 16, "heads": 1, "head-dim": 8, "batch": 4, "sequence": 32, "minutes": 0.01}
     common = [part for name, size in sizes.items() for part in (f"--{name}", str(size))]
     common += ["--source", str(source.root)]

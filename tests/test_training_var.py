@@ -208,7 +208,7 @@ def test_the_command_trains_resumes_and_writes_a_checkpoint(
     bank_folder, tokenizer_folder, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(training, "SIZES", {"target": (1, 16, 2, 0.1), "draft": (1, 8, 1, 0.3)})
-    monkeypatch.setattr(training, "loss_curves", lambda *given: None)
+    monkeypatch.setattr("sdvar_core.training.report.loss_curves", lambda *given: None)
     common = ["--tokenizer", str(tokenizer_folder), "--bank", str(bank_folder), "--pictures", "40"]
     target = ["target", *common, "--run-dir", str(tmp_path / "run"), "--output", str(tmp_path / "target")]
     training.main([*target, "--minutes", "0.005"])

@@ -70,7 +70,7 @@ def test_no_steps_is_plain_decoding_and_needs_no_draft(verification):
 def test_both_ways_of_verifying_write_the_same(temperature):
     pair = sd.TextPair("tiny", new_model(1), new_model(2), 11)
     runs = [
-        sd.generate_text(pair, prompt=PROMPT, length=40, temperature=temperature, verification=way, steps=3)
+        sd.generate_text(pair, prompt=PROMPT, length=24, temperature=temperature, verification=way, steps=3)
         for way in ("tree", "nodes")
     ]
     assert runs[0].written == runs[1].written

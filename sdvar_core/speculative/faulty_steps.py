@@ -6,13 +6,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from sdvar_core.events import Event, Judged
 from sdvar_core.probability import guidance_at, guide
 from sdvar_core.speculative.acceptance import Verdict
 from sdvar_core.speculative.decoder import Decoder, Proposal, Window
 from sdvar_core.speculative.draft_length import GoOn
 from sdvar_core.speculative.pair import ScaleModel
 from sdvar_core.speculative.reader import Prefix, Reader
-from sdvar_core.trace import Event, Judged
 
 
 class AsksWithOwnTokens(Decoder):

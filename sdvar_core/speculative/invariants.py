@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from sdvar_core.errors import RequestError, TraceError
+from sdvar_core.events import Bonus, Event, Judged, RoundEnd, TargetCall
 from sdvar_core.speculative.decoder import Decoder, Proposal, Window
 from sdvar_core.speculative.watch import Invariant, Watch, same
-from sdvar_core.trace import Bonus, Event, Judged, RoundEnd, TargetCall
 
 Watching = Literal["cheap", "all", "none"]
 LARGEST_DIFFERENCE = 1e-4  # of logits in float32 (design section 6), before guidance multiplies it

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from sdvar_core.errors import RequestError, TraceError
+from sdvar_core.events import Violation
 from sdvar_core.speculative.text_pair import TextPair, as_tokens
 from sdvar_core.speculative.tree_decoder import TreeDecoder, softened
 from sdvar_core.text_events import (
@@ -25,7 +26,6 @@ from sdvar_core.text_events import (
 )
 from sdvar_core.text_request import TextRequest
 from sdvar_core.text_trace_check import TextWalk
-from sdvar_core.trace import Violation
 
 Watching = Literal["cheap", "all", "none"]
 LARGEST_DIFFERENCE = 1e-3  # of logits and of probabilities, in float32

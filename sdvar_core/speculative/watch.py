@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sdvar_core.events import SETTLING, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Violation
 from sdvar_core.randomness import Luck, Stream
 from sdvar_core.speculative.decoder import Decoder
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.reader import Prefix, Reader
 from sdvar_core.speculative.rules import rule_named
-from sdvar_core.trace import SETTLING, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Violation
+from sdvar_core.trace import Trace
 from sdvar_core.trace_check import Walk
 
 

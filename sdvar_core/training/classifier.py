@@ -17,9 +17,10 @@ from torch.nn import functional
 
 from sdvar_core.checkpoints import save_model
 from sdvar_core.models.classifier import Classifier, ClassifierConfig
+from sdvar_core.nn.initial_weights import initialise
 from sdvar_core.training import worlds
-from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, read_history
-from sdvar_core.training.sheets import loss_curves
+from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device
+from sdvar_core.training.report import write_report
 from sdvar_core.training.vqvae import pixels_to_values
 
 CONFIG = ClassifierConfig(classes=len(worlds.WORLDS))
@@ -59,9 +60,8 @@ class ClassifierTask:
     def __init__(self, config: ClassifierConfig, bank: np.ndarray, seed: int, device: torch.device):
         self.bank, self.device = bank, device
         self.labels = torch.arange(len(bank)) % config.classes
-        with torch.random.fork_rng():  # initial weights come from the seed, and the global generator stays as it was
-            torch.manual_seed(seed)
-            self.model = Classifier(config).to(device, memory_format=torch.channels_last)
+        model = initialise(Classifier(config), torch.Generator().manual_seed(seed))
+        self.model = model.to(device, memory_format=torch.channels_last)
         self.optimizers = [torch.optim.AdamW(self.model.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)]
         self.generator = torch.Generator().manual_seed(seed)
         self.random = np.random.default_rng((seed, 1))
@@ -121,6 +121,7 @@ def evaluate(model: Classifier, pictures: np.ndarray, labels: np.ndarray) -> dic
         },
         "pictures": len(pictures),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "batch": BATCH,
     }
 
 
@@ -128,12 +129,7 @@ def report(model: Classifier, settings: LoopSettings, output: Path, count: int =
     """Writes evaluation.json and curves.png beside the weights; returns the evaluation on ``count`` new pictures."""
     labels = in_turn(count)
     evaluation = evaluate(model, worlds.render(labels, np.random.default_rng((4, 4)), SIZE), labels)
-    history = read_history(settings.history)
-    if history:
-        evaluation.update(minutes=history[-1]["minutes"], steps=history[-1]["step"], batch=BATCH)
-        loss_curves(history, [["loss"], ["correct"]], "Classifier", output / "curves.png")
-    (output / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
-    return evaluation
+    return write_report(evaluation, settings, [["loss"], ["correct"]], "Classifier", output)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from sdvar_core.checkpoints import load_model, save_model
 from sdvar_core.models.deltanet import DeltaNet, DeltaNetConfig, initialise
-from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, precision, read_history
+from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, precision
 from sdvar_core.training.muon import optimizer_for
 from sdvar_core.training.python_source import PythonSource, standard_library
-from sdvar_core.training.sheets import loss_curves
+from sdvar_core.training.report import write_report
 from sdvar_core.training.var import divergence
 
 SIZES = {"target": (4, 256, 4), "draft": (2, 128, 2)}  # depth, width, heads
@@ -137,20 +137,15 @@ def new_model(role: str, options: argparse.Namespace) -> DeltaNet:
 def report(task: LanguageTask, model: DeltaNet, settings: LoopSettings, output: Path) -> dict[str, Any]:
     """Write evaluation.json and curves.png beside the weights; returns the evaluation."""
     task.average = model
-    history = read_history(settings.history)
     windows = min(1024, max(1, len(task.held_out) // task.sequence))
     measured = {name: round(value, 4) for name, value in task.measure(windows).items()}
     kind = "cross-entropy" if task.teacher is None else "KL to the target"
     evaluation = {"loss": kind, "unit": "nats a byte", **measured, "windows": windows, "sequence": task.sequence}
-    if history:
-        evaluation.update(minutes=history[-1]["minutes"], steps=history[-1]["step"])
     evaluation["parameters"] = sum(parameter.numel() for parameter in model.parameters())
-    (output / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
     panels = [["loss", "held_out"]]
     if task.teacher is not None:
         panels = [["loss", "divergence"], ["held_out"], ["same_likeliest", "among_four", "overlap"]]
-    loss_curves(history, panels, f"{kind}, nats a byte", output / "curves.png")
-    return evaluation
+    return write_report(evaluation, settings, panels, f"{kind}, nats a byte", output)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

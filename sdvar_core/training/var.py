@@ -21,9 +21,9 @@ from sdvar_core.models.var import VAR, VARConfig, initialise
 from sdvar_core.models.vqvae import VQVAE
 from sdvar_core.nn.quantizer import MultiScaleQuantizer
 from sdvar_core.training import worlds
-from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, precision, read_history
+from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, precision
 from sdvar_core.training.muon import optimizer_for
-from sdvar_core.training.sheets import loss_curves
+from sdvar_core.training.report import write_report
 from sdvar_core.training.token_bank import HELD_OUT, TokenBank, read_chunk, start_making
 
 BATCHES = ((8, 0), (24, 2))  # pictures of a step, and how many of the last scales it leaves out
@@ -149,17 +149,12 @@ def new_model(role: str, tokenizer: VQVAE, options: argparse.Namespace) -> VAR:
 def report(task: TransformerTask, model: VAR, settings: LoopSettings, output: Path) -> dict[str, Any]:
     """Write evaluation.json and curves.png beside the weights; returns the evaluation."""
     task.average = model
-    history = read_history(settings.history)
     measured = {name: round(value, 4) for name, value in task.measure(pictures=len(task.held_out[1])).items()}
     kind = "cross-entropy" if task.teacher is None else "KL to the target"
     evaluation = {"loss": kind, "unit": "nats a token", **measured, "pictures": len(task.bank)}
-    if history:
-        evaluation.update(minutes=history[-1]["minutes"], steps=history[-1]["step"])
     evaluation["parameters"] = sum(parameter.numel() for parameter in model.parameters())
-    (output / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
     scales = [f"scale_{scale + 1}" for scale in range(len(model.schedule))]
-    loss_curves(history, [["loss", "held_out"], scales], kind, output / "curves.png")
-    return evaluation
+    return write_report(evaluation, settings, [["loss", "held_out"], scales], kind, output)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -16,11 +16,13 @@ from torch.nn import functional
 
 from sdvar_core.checkpoints import save_model
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
+from sdvar_core.nn.initial_weights import initialise
 from sdvar_core.nn.quantizer import Quantized, Rate
 from sdvar_core.training import worlds
 from sdvar_core.training.codebook import Codebook
-from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, read_history
-from sdvar_core.training.sheets import contact_sheet, loss_curves
+from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device
+from sdvar_core.training.report import write_report
+from sdvar_core.training.sheets import contact_sheet
 
 TINY_WORLDS = VQVAEConfig(
     image_size=128,
@@ -91,9 +93,8 @@ class TokenizerTask:
 
     def __init__(self, config: VQVAEConfig, bank: np.ndarray, seed: int, device: torch.device):
         self.config, self.bank, self.device = config, bank, device
-        with torch.random.fork_rng():  # initial weights come from the seed, and the global generator stays as it was
-            torch.manual_seed(seed)
-            self.model = VQVAE(config).to(device, memory_format=torch.channels_last)
+        model = initialise(VQVAE(config), torch.Generator().manual_seed(seed))
+        self.model = model.to(device, memory_format=torch.channels_last)
         self.model.quantizer.embedding.weight.requires_grad_(False)  # moved by averages instead
         learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizers = [torch.optim.AdamW(learned, lr=LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)]
@@ -211,16 +212,10 @@ def report(model: VQVAE, settings: LoopSettings, output: Path, device: torch.dev
     size = model.config.image_size
     labels = np.repeat(np.arange(len(worlds.WORLDS)), 32)
     unseen = worlds.render(labels, np.random.default_rng((2, 2)), size)
-    history = read_history(settings.history)
-    evaluation = evaluate(model, unseen, labels, device)
-    if history:
-        evaluation.update(minutes=history[-1]["minutes"], steps=history[-1]["step"], batch=BATCH)
-    (output / "evaluation.json").write_text(json.dumps(evaluation, indent=2) + "\n", encoding="utf-8")
-    loss_curves(
-        history, [["loss", "reconstruction"], ["quantizer", "price"], ["psnr"]], "Tokenizer", output / "curves.png"
-    )
+    evaluation = evaluate(model, unseen, labels, device) | {"batch": BATCH}
     reconstruction_sheet(model, size, 3, output / "reconstructions.png", device)
-    return evaluation
+    panels = [["loss", "reconstruction"], ["quantizer", "price"], ["psnr"]]
+    return write_report(evaluation, settings, panels, "Tokenizer", output)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

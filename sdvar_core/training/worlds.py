@@ -13,14 +13,9 @@ from PIL import Image
 
 from sdvar_core.presets import TINY_WORLD_NAMES
 from sdvar_core.training.painting import Canvas
-from sdvar_core.training.scenes_in_daylight import (
-    paint_canyon,
-    paint_desert,
-    paint_meadow,
-    paint_ocean,
-    paint_snow_mountain,
-)
+from sdvar_core.training.scenes_in_daylight import paint_meadow, paint_ocean
 from sdvar_core.training.scenes_in_dim_light import paint_aurora, paint_city, paint_forest, paint_lake, paint_volcano
+from sdvar_core.training.scenes_of_stone import paint_canyon, paint_desert, paint_snow_mountain
 
 WORLDS = TINY_WORLD_NAMES  # a label is an index into this
 CHUNK = 32  # pictures painted together: a field of one chunk stays in the cache
