@@ -26,8 +26,8 @@ class Agreement:
     kept: mean over a scale's tokens of 1 − TV(p, q), the share that rule ``token`` keeps.
     passes: the chance that rule ``token`` keeps all of them, the product of 1 − TV.
     target_entropy, draft_entropy, divergence: means over a scale's tokens of H(p), H(q) and KL(p‖q), nats.
-    deficit: the mean of log Q/P of a whole drafted scale, the sum over its tokens of KL(q‖p), nats: rule ``scale`` keeps
-    a scale with chance min(1, P/Q).
+    deficit: the mean of log Q/P of a whole drafted scale, the sum over its tokens of KL(q‖p), nats. Rule ``scale``
+    keeps a scale with chance min(1, P/Q).
     """
 
     kept: np.ndarray
