@@ -146,6 +146,18 @@ def test_no_half_written_checkpoint_is_left(tmp_path):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["checkpoint.pt"]
 
 
+def test_a_figure_that_comes_late_is_averaged_over_the_steps_that_have_it(tmp_path):
+    class Late(Toy):
+        def loss(self, progress, step):
+            loss, figures = super().loss(progress, step)
+            return loss, figures | ({"held_out": 4.0} if step >= 6 else {})
+
+    train(Late(), settings_for(tmp_path, 5.0))
+    rows = read_history(tmp_path / "history.jsonl")
+    assert {row["held_out"] for row in rows if "held_out" in row} == {4.0}
+    assert "held_out" not in rows[0]
+
+
 def test_a_torn_history_line_ends_the_history(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text(json.dumps({"step": 1, "loss": 2.0}) + "\n" + '{"step": 2, "lo', encoding="utf-8")

@@ -132,8 +132,7 @@ class Training:
         self.average = copy.deepcopy(task.model).requires_grad_(False).eval()
         self.step, self.elapsed = 0, 0.0
         self.peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in task.optimizers]
-        self._sums: dict[str, float] = {}
-        self._since_history = 0
+        self._since_history: dict[str, list[float]] = {}
         self._next_history = self._next_report = 0.0
         self._next_checkpoint = settings.checkpoint_seconds
         self._started_at_step, self._started_at_elapsed = 0, 0.0
@@ -198,14 +197,14 @@ class Training:
                 value.copy_(current[name])
 
     def _collect(self, numbers: dict[str, float]) -> None:
-        self._since_history += 1
         for name, value in numbers.items():
-            self._sums[name] = self._sums.get(name, 0.0) + (value if math.isfinite(value) else 0.0)
+            if math.isfinite(value):
+                self._since_history.setdefault(name, []).append(value)
 
     def _record(self) -> None:
         """Appends to the history and shows progress when their time has come."""
-        if (self.elapsed >= self._next_history or self.progress >= 1.0) and self._sums:
-            means = {name: round(total / self._since_history, 6) for name, total in self._sums.items()}
+        if (self.elapsed >= self._next_history or self.progress >= 1.0) and self._since_history:
+            means = {name: round(sum(values) / len(values), 6) for name, values in self._since_history.items()}
             row = {"step": self.step, "minutes": round(self.elapsed / 60, 4), "progress": round(self.progress, 5)}
             with self.settings.history.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({**row, **means}) + "\n")
@@ -213,7 +212,7 @@ class Training:
             if self.elapsed >= self._next_report or self.progress >= 1.0 or self.report.isatty():
                 self._show(means)
                 self._next_report = self.elapsed + self.settings.report_seconds
-            self._sums, self._since_history = {}, 0
+            self._since_history = {}
 
     def _show(self, means: dict[str, float]) -> None:
         filled = int(24 * self.progress)
