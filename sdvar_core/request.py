@@ -130,6 +130,10 @@ class Request:
             parts.append(fork.applied(parts[-1]))
         return tuple(parts)
 
+    def at(self, event: int) -> "Request":
+        """The settings, without forks, in force at the event of that number, violations not counted."""
+        return self.parts[sum(fork.event <= event for fork in self.forks)]
+
 
 def _options(value: object) -> Options:
     pairs = value.items() if isinstance(value, Mapping) else value
