@@ -10,6 +10,7 @@ from typing import TypedDict
 from sdvar_core import FAULTS, RULES, Event, Fork, Phase, Request, RequestError, Violation
 
 NO_FAULT = "none"
+LONGEST_WISH = 2000  # characters
 OPTIONS = tuple(dict.fromkeys(name for rule in RULES.values() for name in rule.options))
 FURTHER = ("plan", "handover", "fault", *OPTIONS)
 """Names of the further choices, in the order in which the page gives them."""
@@ -98,7 +99,8 @@ def forked_as(wish: object, events: Sequence[Event]) -> Fork:
     all of them, violations too. RequestError if it is none."""
     if isinstance(wish, Fork):
         return wish
-    if not isinstance(wish, Mapping) or not set(wish) <= set(Fork.__dataclass_fields__):
+    known = isinstance(wish, Mapping) and set(wish) <= set(Fork.__dataclass_fields__)
+    if not known or len(repr(wish)) > LONGEST_WISH:
         raise RequestError("The page asked for a fork that cannot be.")
     place = wish.get("event")
     if type(place) is not int or not 0 <= place <= len(events):

@@ -18,7 +18,7 @@ from PIL import Image
 from app.choices import BrokenPart, broken_part, choices_of
 from app.encoded import details
 from app.narration import comparison, fork_sentence, sentence
-from sdvar_core import Request, Schedule, TargetCall, Trace, Violation, is_exact
+from sdvar_core import RULES, Judged, Request, Schedule, TargetCall, Trace, Violation, is_exact
 
 VERSION = 2
 PICTURE_QUALITY = 90
@@ -172,11 +172,11 @@ def forked(trace: Trace) -> Forked | None:
     forks = [fork for fork in trace.request.forks if fork.event == number]
     if not forks or isinstance(trace.events[-1], Violation):
         return None
-    return Forked(
-        sentence=fork_sentence(trace.events, forks),
-        rule=trace.request.at(number).rule,
-        by_hand=[fork.token for fork in forks if fork.token is not None],
-    )
+    rule, event = trace.request.at(number).rule, trace.events[-1]
+    by_hand = [fork.token for fork in forks if fork.token is not None]
+    if by_hand and isinstance(event, Judged) and rule in RULES and RULES[rule].whole:
+        by_hand = list(range(event.tokens.shape[1]))
+    return Forked(sentence=fork_sentence(trace.events, forks), rule=rule, by_hand=by_hand)
 
 
 def counters(trace: Trace, decoder_seconds: float) -> Counters:

@@ -227,8 +227,8 @@ class Visits(Answers):
     def _seat(self, visit: Visit) -> Seat:
         """The visit's runs; those that made room are computed again."""
         seat = self._runs.of(visit.handle)
-        kept = visit.kept and (seat.kept or self._again(visit.kept))
-        return Seat(seat.run or self._again(visit, kept), kept)
+        kept = visit.kept and (seat.named(visit.kept.name) or self._again(visit.kept))
+        return Seat(seat.named(visit.name) or self._again(visit, kept), kept)
 
     def _again(self, visit: Visit, origin: AnyRun | None = None) -> Run | None:
         """The run of the visit, computed again up to the event that was shown; None if it had none."""

@@ -54,6 +54,10 @@ class Seat:
         """The runs that there are."""
         return (run for run in (self.run, self.kept) if run is not None)
 
+    def named(self, name: str) -> AnyRun | None:
+        """The run of that name."""
+        return next((run for run in self.both() if run.name == name), None)
+
 
 class Seats:
     """The runs of at most ``most`` visits; the visit that was longest away makes room."""
@@ -88,7 +92,7 @@ class Seats:
 
     def named(self, name: str) -> AnyRun | None:
         """The run of that name; None if there is none, or it made room."""
-        return next((run for run in self.of(name.rpartition(".")[0]).both() if run.name == name), None)
+        return self.of(name.rpartition(".")[0]).named(name)
 
     @contextmanager
     def restored(self, visit: Visit) -> Iterator[None]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.choices import FURTHER, OPTIONS, PLANS, asked, choices_of
 from app.answers import MOST_FRAMES
+from app.choices import FURTHER, OPTIONS, PLANS, asked, choices_of
 from app.session import Visits
 from app.visit import Visit, new_visit
 from sdvar_core import FAULTS, RULES, Phase, Request, RequestError, generate

@@ -25,6 +25,8 @@ export function showCompare(part, sides, view, surfaces) {
     paint("picture", (context, width, height) => drawPicture(context, width, height, one));
     paint("rounds", (context, width, height) => drawRounds(context, width, height, { ...one, longest }));
     paint("maps", (context, width, height) => drawMaps(context, width, height, one, differ));
+    const other = views[1 - i].store.header;
+    write(part(letter + "-note"), sideNote(one.store.header, other));
     showSide((name) => part(letter + "-" + name), letter.toUpperCase(), one, differ);
   });
   part("choose-b").disabled = !sides.right.count;
@@ -33,7 +35,6 @@ export function showCompare(part, sides, view, surfaces) {
 
 function showSide(part, letter, view, differ) {
   const { store, state } = view, texts = counterTexts(state, store);
-  write(part("note"), sideNote(store.header));
   for (const name of ["calls", "of", "scales", "kept", "against"]) write(part(name), texts[name]);
   write(part("differ"), differ.compared ? differ.differing + " of " + differ.compared : "–");
   part("differ").classList.toggle("identical", differ.compared > 0 && !differ.differing);
@@ -46,16 +47,19 @@ function showSide(part, letter, view, differ) {
 }
 
 // What makes this run another than its neighbour.
-export function sideNote(header) {
+export function sideNote(header, other) {
   if (!header.run) return "the next run comes here";
-  const { rule, gamma, seed, forks, carry_over: carry } = header.settings, fork = forks && forks[forks.length - 1];
-  const byHand = forks && forks.some((one) => one.token !== null);
-  const parts = [rule, "γ " + gamma, "seed " + seed];
+  const { rule, gamma, seed, forks = [], carry_over: carry } = header.settings;
+  const parts = [rule, "γ " + gamma];
+  if (other.run && other.settings.seed !== seed) parts.push("seed " + seed);
   if (carry) parts.push("carry over");
-  if (fork) parts.push("forked", ...(fork.rule ? ["then " + fork.rule] : []), ...(fork.gamma !== null ? ["then γ " + fork.gamma] : []));
+  for (const fork of forks) {
+    if (fork.rule !== null) parts.push("then " + fork.rule);
+    if (fork.gamma !== null) parts.push("then γ " + fork.gamma);
+  }
   if (header.fault) parts.push("fault: " + header.fault.name);
-  parts.push(header.exact ? "exact" : byHand ? "not exact: a verdict was overturned by hand" : "not exact");
-  return parts.join(" · ");
+  const byHand = forks.some((fork) => fork.token !== null);
+  return [...parts, header.exact ? "exact" : byHand ? "not exact: a verdict was overturned by hand" : "not exact"].join(" · ");
 }
 
 // The held token in this run, or the event at the cursor.
