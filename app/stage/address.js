@@ -3,45 +3,84 @@
 
 const DEBOUNCE = 250; // milliseconds
 
-// Setting → its name in the address. What else a visitor can choose is not written.
+// Setting → its name in the address. What is folded away on the page has its own names there.
 const PARAMETERS = new Map([["label", "world"], ...["seed", "rule", "gamma", "draft_length", "guidance", "temperature",
   "top_k", "top_p", "carry_over"].map((name) => [name, name])]);
 
-// Is there a run that an address can say all of? Not one of a file, and none with a fault, phases or a rule's options.
-export function inAddress({ run, opened, fault, settings }) {
-  return !!run && !opened && !fault && !settings.phases.length && !settings.options.length;
+const PLAN = "speculate to the end"; // what is not written
+const FAULT = "none";
+
+// Is there a run that an address can say all of? Not one of a file, and none with phases that no plan gives.
+export function inAddress({ run, opened, settings }) {
+  return !!run && !opened && (!!settings.plan || !settings.phases || !settings.phases.length);
 }
 
-// The address's query with these settings (null: as they are) and this event, counted from 1 (null: none).
-export function queryOf(search, settings, event) {
+// The choices beyond the common ones that matter to a run; each other one is left out. rules: see component.py.
+export function furtherOf(settings, rules) {
+  const said = {}, { plan, handover, fault } = settings;
+  if (plan && plan !== PLAN) said.plan = plan;
+  if (said.plan && /from n/.test(plan) && handover) said.handover = handover;
+  if (fault && fault !== FAULT) said.fault = fault;
+  const rule = rules.find((one) => one.name === settings.rule);
+  for (const option of rule ? rule.options : []) {
+    const value = settings[option.name];
+    if (value !== undefined && value !== null && Number(value) !== option.default) said[option.name] = value;
+  }
+  return said;
+}
+
+// Forks as app/address.py reads them: "12*rule-token*gamma-2*token-5", joined by "**".
+export function forkText(forks) {
+  return forks.map(({ event, rule, options, gamma, token }) => {
+    const parts = [String(event + 1)];
+    if (rule !== null) parts.push("rule-" + rule);
+    for (const [name, value] of options || []) parts.push(name + "-" + value);
+    if (gamma !== null) parts.push("gamma-" + gamma);
+    if (token !== null) parts.push("token-" + (token + 1));
+    return parts.join("*");
+  }).join("**");
+}
+
+// The address's query with these settings (null: as they are), this event, counted from 1 (null: none), and these forks.
+export function queryOf(search, settings, event, forks = [], rules = []) {
   const query = new URLSearchParams(search);
-  for (const [name, value] of Object.entries(settings || {})) {
-    if (PARAMETERS.has(name)) query.set(PARAMETERS.get(name), String(value));
+  if (settings) {
+    for (const [name, parameter] of PARAMETERS) if (settings[name] !== undefined) query.set(parameter, String(settings[name]));
+    const said = furtherOf(settings, rules);
+    const names = ["plan", "handover", "fault", ...rules.flatMap((rule) => rule.options.map((option) => option.name))];
+    for (const name of names) {
+      if (name in said) query.set(name, String(said[name]));
+      else query.delete(name);
+    }
   }
   if (event === null) query.delete("event");
   else query.set("event", String(event));
+  if (event === null || !forks.length) query.delete("fork");
+  else query.set("fork", forkText(forks));
   return "?" + query.toString();
 }
 
 export class AddressBar {
-  // read(): the query now. write(query): replace it. later, drop: as setTimeout and clearTimeout.
-  constructor(read, write, later = setTimeout.bind(null), drop = clearTimeout.bind(null)) {
+  // read(): the query now. write(query): replace it. later, drop: as setTimeout and clearTimeout. rules: see
+  // component.py.
+  constructor(read, write, later = setTimeout.bind(null), drop = clearTimeout.bind(null), rules = []) {
     this.read = read;
     this.write = write;
+    this.rules = rules;
     this.later = later;
     this.drop = drop;
     this.touched = false; // until something is known an address that was opened is left alone
     this.noted = null;
   }
 
-  note(settings, event) {
+  note(settings, event, forks = []) {
     this.touched = this.touched || settings !== null;
-    const noted = JSON.stringify([settings, event]);
+    const noted = JSON.stringify([settings, event, forks]);
     if (!this.touched || noted === this.noted) return;
     this.noted = noted;
     this.drop(this.waiting);
     this.waiting = this.later(() => {
-      const query = queryOf(this.read(), settings, event);
+      const query = queryOf(this.read(), settings, event, forks, this.rules);
       if (query !== this.read()) this.write(query);
     }, DEBOUNCE);
   }

@@ -110,7 +110,7 @@ export class Store {
   // A rejection: an event in which at least one token was corrected.
   isRejection(index) {
     const frame = this.frames[index];
-    return frame.kind === "judged" && frame.kept.includes(0);
+    return !!frame && frame.kind === "judged" && frame.kept.includes(0);
   }
 }
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sdvar_core import tables
+from sdvar_core.events import Event, Judged
 from sdvar_core.measure.prediction import Prediction, prediction
 from sdvar_core.measure.tables import milliseconds
 from sdvar_core.measure.timing import timed_run
@@ -25,7 +26,7 @@ from sdvar_core.speculative.fidelity import fidelity, likelihood_along
 from sdvar_core.speculative.next_scale import trace_of
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import RULES, rule_named
-from sdvar_core.trace import Event, Judged, Trace
+from sdvar_core.trace import Trace
 
 
 @dataclass(frozen=True)
