@@ -169,8 +169,8 @@ LONG = ("rules", "calls")
 PICTURES = {"race": 20, "flips": 20, "rules": 64, "calls": 200}
 FIDELITY_NOTE = """
 Equal tokens and PSNR are against the target-only picture of the same seed. `predicted` is the acceptance that p and q
-foretell, with its standard error; no formula foretells `likelihood`, nor what is carried over. A likelihood gap of
-about 0 is exact; `greedy` always takes the likeliest code, so that its gap is below 0.
+foretell, with its standard error; no formula foretells `likelihood`. A likelihood gap of about 0 is
+exact; `greedy` always takes the likeliest code, so that its gap is below 0.
 """
 
 

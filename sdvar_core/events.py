@@ -24,7 +24,8 @@ class Drafted:
 
 @dataclass(frozen=True, eq=False)
 class Carried:
-    """Under carry-over: the target's own stale answer for a scale is the proposal, and no draft forward is made."""
+    """Under carry-over: the proposal is drawn from what the target thought of the scale before a coarser one was
+    corrected; no draft forward is made."""
 
     round: int
     scale: int

@@ -60,7 +60,7 @@ class Request:
     rule: how drafted tokens are judged, a key of ``RULES``.
     draft_length: how gamma changes during a run, a key of ``DRAFT_LENGTHS``.
     options: settings of the rule, a mapping or pairs of name and number; see ``RULES[rule].options``.
-    carry_over: after a correction the target's own stale answers become the next proposals (rules that share luck).
+    carry_over: after a correction the next proposals come from what the target thought before it, not from the draft.
     phases: what to do until which scale; none means to speculate to the end.
     guidance, temperature, top_k (0: all codes), top_p: the sampling distribution of both models.
     forks: what a person chose otherwise during the run, in the order of events; each a Fork or a mapping of its fields.

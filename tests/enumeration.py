@@ -42,18 +42,20 @@ def every_path(walk: Callable[[Choices], object]) -> Iterator[tuple[float, objec
 class BranchingLuck:
     """Luck of one picture whose every number is the middle of an interval that a choice selects.
 
-    ``p`` and ``q`` give the distributions (1, n, codes) that the models showed last for a scale. ``joint`` serves the
-    rule that judges a scale whole: its redraws are chosen with the weight that a redraw has once one is accepted.
+    ``p`` gives the distribution (1, n, codes) that the target showed last for a scale, ``proposed`` the one that a
+    proposal is drawn from now. A number of the DRAFT stream may be asked for again, with another distribution: it is
+    the same number, and the choice is which part of its interval it lies in. ``joint`` serves the rule that judges a
+    scale whole: its redraws are chosen with the weight that a redraw has once one is accepted.
     """
 
     def __init__(
         self,
         choices: Choices,
         p: Callable[[int], torch.Tensor],
-        q: Callable[[int], torch.Tensor],
+        proposed: Callable[[int], torch.Tensor],
         joint: bool = False,
     ) -> None:
-        self.choices, self.p, self.q, self.joint = choices, p, q, joint
+        self.choices, self.p, self.proposed, self.joint = choices, p, proposed, joint
 
     def of_scale(self, scale: int, length: int) -> "BranchingScaleLuck":
         return BranchingScaleLuck(self, scale, length)
@@ -69,6 +71,8 @@ class BranchingScaleLuck:
     def uniforms(self, stream: Stream, attempt: int = 0) -> torch.Tensor:
         if self.luck.joint and stream is not Stream.DRAFT:
             return self._joint(stream, attempt)
+        if stream is Stream.DRAFT:
+            self.memory["q", self.scale] = self.luck.proposed(self.scale)
         maker = {Stream.DRAFT: self._draft, Stream.ACCEPT: self._accept, Stream.RESIDUAL: self._residual}[stream]
         return torch.tensor([[maker(position) for position in range(self.length)]], dtype=torch.float64)
 
@@ -79,13 +83,17 @@ class BranchingScaleLuck:
         return noise
 
     def _draft(self, position: int) -> float:
-        q = self.luck.q(self.scale)[0, position]
-        code = self.luck.choices.choose(q.numpy())
+        q = self.memory["q", self.scale][0, position]
+        low, high = self.memory.get(("draft", self.scale, position), (0.0, 1.0))
+        edges = np.clip(np.concatenate([[0.0], q.cumsum(dim=-1).numpy()]), low, high)
+        edges[-1] = high
+        code = self.luck.choices.choose(np.diff(edges) / (high - low))
         self.memory["drafted", self.scale, position] = code
-        return _inside(q, code)
+        self.memory["draft", self.scale, position] = edges[code], edges[code + 1]
+        return float(edges[code] + edges[code + 1]) / 2
 
     def _joint(self, stream: Stream, attempt: int) -> torch.Tensor:
-        p, q = self.luck.p(self.scale)[0], self.luck.q(self.scale)[0]
+        p, q = self.luck.p(self.scale)[0], self.memory["q", self.scale][0]
         if stream is Stream.ACCEPT:
             drafted = [self.memory["drafted", self.scale, position] for position in range(self.length)]
             ratio = min(1.0, _joint_ratio(p, q, drafted))
@@ -103,7 +111,7 @@ class BranchingScaleLuck:
 
     def _accept(self, position: int) -> float:
         code = torch.tensor(self.memory["drafted", self.scale, position])
-        p, q = self.luck.p(self.scale)[0, position], self.luck.q(self.scale)[0, position]
+        p, q = self.luck.p(self.scale)[0, position], self.memory["q", self.scale][0, position]
         ratio = min(1.0, float(of_token(p, code) / of_token(q, code)))
         kept = self.luck.choices.choose(np.array([ratio, 1.0 - ratio])) == 0
         self.memory["kept", self.scale, position] = kept
@@ -112,7 +120,7 @@ class BranchingScaleLuck:
     def _residual(self, position: int) -> float:
         if self.memory["kept", self.scale, position]:
             return 0.5  # unread
-        rest = residual(self.luck.p(self.scale)[0, position], self.luck.q(self.scale)[0, position])
+        rest = residual(self.luck.p(self.scale)[0, position], self.memory["q", self.scale][0, position])
         return _inside(rest, self.luck.choices.choose(rest.numpy()))
 
 

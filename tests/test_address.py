@@ -76,9 +76,9 @@ def test_a_value_that_does_not_fit_is_left_out_and_told_in_one_sentence(name, te
 
 
 def test_values_must_fit_one_another():
-    address = read(rule="token", carry_over="true")
+    address = read(rule="token", tolerance="0.1")
     assert address.settings == {"rule": "token"}
-    assert "carry_over" in address.notice
+    assert "tolerance" in address.notice
 
 
 def test_the_run_of_an_address_is_made_again_up_to_its_event():

@@ -210,11 +210,10 @@ def test_forks_are_few_and_in_order():
         sd.Request(forks=tuple(sd.Fork(event) for event in range(17)))
 
 
-def test_a_run_that_carries_over_cannot_fork_to_a_rule_without_shared_luck():
+def test_a_run_that_carries_over_forks_to_any_rule():
     trace = run("coupled", 3, carry_over=True)
-    with pytest.raises(sd.RequestError, match="carry"):
-        sd.fork(PAIRS["fake"], trace, sd.Fork(4, rule="token"))
-    assert forked(trace, sd.Fork(4, rule="greedy")).finished
+    for rule in sd.RULES:
+        assert forked(trace, sd.Fork(4, rule=rule)).finished
 
 
 def test_a_token_that_alone_is_possible_cannot_be_rejected():

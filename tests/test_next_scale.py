@@ -33,21 +33,28 @@ def joint_law_of_target(pair: sd.Pair) -> dict[tuple[int, ...], float]:
 
 
 def joint_law_of_run(
-    pair: sd.Pair, request: sd.Request, fault: str | None = None, gammas: set | None = None
+    pair: sd.Pair,
+    request: sd.Request,
+    fault: str | None = None,
+    gammas: set | None = None,
+    carried: list | None = None,
 ) -> dict[tuple[int, ...], float]:
-    """The law of the whole pyramid over every way the real loop can go; ``gammas`` collects the drafted lengths."""
+    """The law of the whole pyramid over every way the real loop can go; ``gammas`` collects the drafted lengths,
+    ``carried`` how many proposals of a run were carried over."""
 
     def walk(choices):
         shown: dict[tuple[str, int], torch.Tensor] = {}
         for name, model in (("p", pair.target), ("q", pair.draft)):
             model.logits = _remembering(model, name, shown)
         luck = BranchingLuck(
-            choices, lambda scale: shown["p", scale], lambda scale: shown["q", scale], joint=request.rule == "scale"
+            choices, lambda scale: shown["p", scale], lambda scale: shown["last", scale], joint=request.rule == "scale"
         )
         # cost_model reads the clock, which must not differ from path to path
         events = list(sd.decode(pair, request, tick_clock(), luck, fault=fault, watch="none"))
         if gammas is not None:
             gammas.add(tuple((end.committed, end.gamma) for end in events if isinstance(end, sd.RoundEnd)))
+        if carried is not None:
+            carried.append(sum(isinstance(event, sd.Carried) for event in events))
         tokens = sd.Trace(pair.name, request, pair.schedule, pair.codes, tuple(events)).tokens  # painting nothing
         return tuple(code for entry in tokens for code in entry[0].tolist())
 
@@ -60,7 +67,8 @@ def joint_law_of_run(
 def _remembering(model, name, shown):
     def logits(features, scale, labels):
         computed = FakeModel.logits(model, features, scale, labels)
-        shown[name, scale] = distribution(computed)
+        # a proposal is drawn right after its draft forward, or else from what the target answered last
+        shown[name, scale] = shown["last", scale] = distribution(computed)
         return computed
 
     return logits
@@ -77,6 +85,18 @@ def test_joint_law_of_the_run_is_the_targets(lengths, codes, gamma, rule, draft_
     assert sum(law.values()) == pytest.approx(1.0, abs=1e-9)
     for outcome, chance in expected.items():
         assert law.get(outcome, 0.0) == pytest.approx(chance, abs=1e-9)
+
+
+@pytest.mark.parametrize(("lengths", "codes"), [((1, 1, 1), 3), ((1, 2, 1), 2), ((1, 1, 1, 1), 2)])
+@pytest.mark.parametrize("gamma", [2, 3])
+@pytest.mark.parametrize("rule", ["token", "scale"])
+def test_joint_law_is_the_targets_with_carry_over(lengths, codes, gamma, rule):
+    pair, carried = fake_pair(lengths, codes, short=True), []
+    request = sd.Request(gamma=min(gamma, len(lengths)), rule=rule, carry_over=True, guidance=0.0)
+    law = joint_law_of_run(pair, request, carried=carried)
+    for outcome, chance in joint_law_of_target(fake_pair(lengths, codes, short=True)).items():
+        assert law.get(outcome, 0.0) == pytest.approx(chance, abs=1e-9)
+    assert max(carried) > 0
 
 
 @pytest.mark.parametrize("rule", ["token", "scale"])
@@ -242,7 +262,6 @@ def test_draft_catches_up_after_a_bonus_scale():
         ({"rule": "topk", "options": {"k": 0}}, "k must be a whole number"),
         ({"rule": "topk", "options": {"least_kept": 0}}, "least_kept must be a number"),
         ({"options": 3}, "options must map"),
-        ({"rule": "token", "carry_over": True}, "cannot carry answers over"),
         ({"carry_over": "yes"}, "carry_over must be True or False"),
         ({"phases": [4]}, "phases must be a sequence"),
         ({"phases": [sd.Phase(2, "draft")]}, "Phases must end at growing scales"),
@@ -320,5 +339,5 @@ def test_carry_over_replaces_drafts_by_stale_answers():
     assert trace.carried > 0
     first = trace.of(sd.Carried)[0]
     judged = next(e for e in trace.of(sd.Judged) if e.round == first.round and e.scale == first.scale)
-    assert np.isnan(judged.draft_probability).all()
+    assert (judged.draft_probability > 0.0).all()  # of the distribution that the carried tokens were drawn from
     assert 0.0 <= trace.predicted_acceptance <= 1.0

@@ -56,7 +56,6 @@ def known_rules() -> list[dict]:
             "name": rule.name,
             "sentence": rule.sentence,
             "exact": rule.exact,
-            "sharing": rule.sharing,
             "whole": rule.whole,
             "options": [{"name": name, **asdict(option)} for name, option in rule.options.items()],
         }

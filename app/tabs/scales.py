@@ -23,7 +23,7 @@ NOTES = {
     "gamma": "The draft guesses this many scales, then one target call checks them. 0: the target alone.",
     "guidance": "How strongly the world's name pulls. 0: the name is not used.",
     "temperature": "Below 1 likely codes get likelier; above 1 the draw is wilder.",
-    "carry-over": "After a correction the target's own answers are the next guesses (rules that share luck).",
+    "carry-over": "After a correction the next guesses come from what the target thought before it.",
     "top-k": "Draw among the k likeliest codes only. 0: all codes.",
     "top-p": "Draw among the likeliest codes that together have this share. 1: all.",
 }

@@ -174,7 +174,7 @@ def race(
 class _Run:
     trace: Trace
     seconds: float
-    heard: list[tuple[Event, Tensor, Tensor | None]]
+    heard: list[tuple[Event, Tensor, Tensor]]
 
 
 def _run(pair: Pair, entry: Contestant, settings: dict[str, Any], clock: Clock, listens: bool = False) -> _Run:
@@ -208,8 +208,6 @@ def _foretold(pair: Pair, run: _Run) -> Prediction | None:
     options["codebook"] = pair.tokenizer.quantizer.codebook.cpu()
     expected = variance = 0.0
     for event, p, q in run.heard:
-        if q is None:  # what was carried over is no draw of a draft
-            return None
         found = prediction(request.rule, p.cpu(), q.cpu(), torch.as_tensor(event.drafted, dtype=torch.int64), options)
         if found is None:
             return None
@@ -221,12 +219,12 @@ def _foretold(pair: Pair, run: _Run) -> Prediction | None:
 
 
 def exact_contestants(gammas: Sequence[int]) -> list[Contestant]:
-    """Target-only, then every exact rule with every draft length and gamma, and with carry-over where it can."""
+    """Target-only, then every exact rule with every draft length and gamma, and with carry-over."""
     exact = [rule for rule in RULES.values() if rule.exact]
     entries = [Contestant(rule.name) for rule in exact]
     for rule in exact:
         entries += [Contestant(rule.name, length, gamma) for length in DRAFT_LENGTHS for gamma in gammas]
-        entries += [Contestant(rule.name, "fixed", gamma, carry_over=True) for gamma in gammas if rule.sharing]
+        entries += [Contestant(rule.name, "fixed", gamma, carry_over=True) for gamma in gammas if gamma]
     return list(dict.fromkeys(entries))
 
 
@@ -239,18 +237,20 @@ def all_rules(scales: int) -> list[Contestant]:
 def fewest_calls(scales: int) -> list[Contestant]:
     """Settings that go for few target calls: a draft as long as the pyramid, exact rules first, then what relaxes."""
     longest = {"draft_length": "fixed", "gamma": scales - 1}
-    entries = [Contestant(rule.name, **longest) for rule in RULES.values() if rule.exact and rule.name != "greedy"]
-    entries.append(Contestant("coupled", carry_over=True, **longest))
+    both = (False, True)
+    entries = [
+        Contestant(rule, carry_over=carry, **longest) for rule in ("coupled", "token", "scale") for carry in both
+    ]
     relaxed = [
-        *(("coupled", "tolerance", value) for value in (0.02, 0.05, 0.1, 0.2)),
-        *(("likelihood", "bound", value) for value in (0.02, 0.05, 0.1, 0.2)),
-        *(("budget", "bound", value) for value in (2.0, 4.0, 8.0)),
+        *(("coupled", "tolerance", value, True) for value in (0.02, 0.05, 0.1)),
+        *(("likelihood", "bound", value, carry) for value in (0.05, 0.1, 0.2) for carry in both),
+        ("budget", "bound", 4.0, True),
     ]
     entries += [
-        Contestant(rule, carry_over=rule == "coupled", options=((option, value),), **longest)
-        for rule, option, value in relaxed
+        Contestant(rule, carry_over=carry, options=((option, value),), **longest)
+        for rule, option, value, carry in relaxed
     ]
-    for first in range(max(1, scales - 4), scales - 1):
+    for first in range(max(1, scales - 3), scales - 1):
         entries.append(Contestant("coupled", phases=(Phase(first, "draft"), Phase(scales, "target"))))
     return entries
 

@@ -36,11 +36,11 @@ def nobody(event: Event, target: Tensor | None, draft: Tensor | None) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """A guess of one scale: tokens int64 (batch, n²), and of q the distribution, the guided logits that it was made
-    from, and the entropy (batch, n²); none of these where the target's own answer was carried over."""
+    """A guess of one scale: tokens int64 (batch, n²) and q, the distribution that they were drawn from; of the draft's
+    q also the guided logits that it was made from and its entropy (batch, n²). What was carried over has neither."""
 
     tokens: Tensor
-    distribution: Tensor | None = None
+    distribution: Tensor
     logits: Tensor | None = None
     entropy: Tensor | None = None
 
@@ -80,7 +80,7 @@ class Decoder:
         self.prefix = Prefix.empty(pair.tokenizer.quantizer, request.batch)
         self.window = Window(0, [], self.prefix)
         self.answers: list[Tensor] = []
-        self.carried: dict[int, Tensor] = {}  # the target's stale answers by scale
+        self.carried: dict[int, Tensor] = {}  # the target's stale distributions by scale
         self.rounds: list[RoundEnd] = []
         self.outcomes: list[Outcome] = []
         self.draft_timings: list[Timing] = []
@@ -149,8 +149,9 @@ class Decoder:
             if not go_on(entropies):
                 break
             if scale in self.carried:
-                proposal = Proposal(self.carried[scale])
-                yield Carried(self.number, scale, ints(proposal.tokens))
+                stale = self.carried[scale]
+                proposal = Proposal(self.rule.propose(stale, self.luck_of(scale)), stale)
+                yield self.told(Carried(self.number, scale, ints(proposal.tokens)), None, stale)
             else:
                 proposal = yield from self.guess(scale, supposed)
                 entropies.append(proposal.entropy.flatten().tolist())
@@ -214,9 +215,12 @@ class Decoder:
         return self.rule.judge(p, proposal.distribution, proposal.tokens, self.luck_of(scale), **self.options)
 
     def carry(self, start: int, answers: list[Tensor]) -> None:
-        """Remember what the target answered, under slightly stale inputs, for the scales from ``start`` on."""
+        """Remember what the target answered, under slightly stale inputs, for the scales from ``start`` on.
+
+        As a draft's q is, these distributions are made from the luck of coarser scales alone.
+        """
         if self.request.carry_over:
-            self.carried = {scale: self.rule.answer(p, self.luck_of(scale)) for scale, p in enumerate(answers, start)}
+            self.carried = dict(enumerate(answers, start))
 
     def trust(self, window: Window) -> Generator[Event, None, list[Tensor]]:
         """Take the proposals unverified."""

@@ -195,10 +195,7 @@ def drawn(watch: Watch, event: Event | None) -> str | None:
         return None
     window = watch.decoder.window
     for scale, (proposal, rule) in enumerate(zip(window.proposals, watch.drawn_by), window.start):
-        q = proposal.distribution
-        if q is None:
-            continue
-        if not torch.equal(rule.propose(q, watch.decoder.luck_of(scale)), proposal.tokens):
+        if not torch.equal(rule.propose(proposal.distribution, watch.decoder.luck_of(scale)), proposal.tokens):
             return f"The guesses of scale {scale + 1} are not draws from the q that was recorded."
     return None
 

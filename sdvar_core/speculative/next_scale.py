@@ -68,8 +68,6 @@ def check_request(pair: Pair, request: Request) -> None:
     for part in request.parts:
         rule = rule_named(part.rule)
         rule.checked(dict(part.options))
-        if part.carry_over and not rule.sharing:
-            raise RequestError(f"Rule {rule.name!r} cannot carry answers over: draft and target must share their luck.")
         if part.gamma > scales:
             raise RequestError(
                 f"gamma must be a whole number from 0 to {scales}, the scales of {pair.name}, found {part.gamma}."

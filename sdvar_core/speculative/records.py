@@ -1,7 +1,6 @@
 """Tensors of a running decoder as the records of a trace."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from sdvar_core.events import Judged
@@ -12,7 +11,6 @@ from sdvar_core.speculative.acceptance import Verdict
 def judged(number: int, scale: int, proposal, p: Tensor, verdict: Verdict) -> Judged:
     """The event of a judged scale; ``proposal`` is the guess and p the target's distribution (batch, n², codes)."""
     q, x = proposal.distribution, proposal.tokens
-    unknown = torch.full(x.shape, torch.nan)
     return Judged(
         round=number,
         scale=scale,
@@ -20,9 +18,9 @@ def judged(number: int, scale: int, proposal, p: Tensor, verdict: Verdict) -> Ju
         tokens=ints(verdict.tokens),
         kept=verdict.kept.cpu().numpy(),
         target_probability=floats(of_token(p, x)),
-        draft_probability=floats(unknown if q is None else of_token(q, x)),
+        draft_probability=floats(of_token(q, x)),
         standing_probability=floats(of_token(p, verdict.tokens)),
-        total_variation=floats(unknown if q is None else total_variation(p, q)),
+        total_variation=floats(total_variation(p, q)),
         entropy=floats(entropy(p)),
         luck=floats(verdict.luck),
         passed=verdict.passed.cpu().numpy(),

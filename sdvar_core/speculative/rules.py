@@ -37,8 +37,7 @@ class Rule:
     """How the draft proposes, how the target answers alone, and how a proposal is judged.
 
     exact: the committed tokens have the target's law, as long as every option has its default.
-    sharing: draft and target draw with the same luck, so that a proposal needs no q and stale answers can be carried
-    over. codebook: ``judge`` takes the codebook too. whole: a scale has one verdict, not one for each token.
+    codebook: ``judge`` takes the codebook too. whole: a scale has one verdict, not one for each token.
     redraw: of p and q, the distribution that a token which is not kept is drawn from; None where the target's own
     answer stands instead, or the scale is redrawn as a whole.
     """
@@ -50,7 +49,6 @@ class Rule:
     propose: Draw = draft_draw
     answer: Draw = target_answer
     options: Mapping[str, Option] = field(default_factory=dict)
-    sharing: bool = False
     codebook: bool = False
     whole: bool = False
     redraw: Callable[[Tensor, Tensor], Tensor] | None = None
@@ -82,7 +80,6 @@ _ALL_RULES = (
         acceptance.coupled,
         propose=target_answer,
         options={"tolerance": Option(0.0, 0.0, 1.0, "Share of changed tokens with which a scale passes; 0 is exact.")},
-        sharing=True,
     ),
     Rule(
         "token",
@@ -105,7 +102,6 @@ _ALL_RULES = (
         acceptance.greedy,
         propose=likeliest,
         answer=likeliest,
-        sharing=True,
     ),
     Rule(
         "top1",
