@@ -27,7 +27,7 @@ def sentence(events: Sequence[Event], schedule: Schedule) -> str:
     if isinstance(event, Drafted):
         return _drafted(event, schedule)
     if isinstance(event, Carried):
-        return f"Scale {event.scale + 1}: the guess is what the target thought in its last call, without a draft forward."
+        return f"Scale {event.scale + 1}: the guess is what the target thought in its last call; no draft forward."
     if isinstance(event, Unverified):
         return f"Scale {event.scale + 1} stands as the draft guessed it: no target call checks it."
     if isinstance(event, Violation):

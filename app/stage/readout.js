@@ -39,7 +39,7 @@ function numberRows({ verdict, p, q, tv, entropy, luck }) {
 
 function sentenceOf(facts, rule, carried) {
   const { verdict, drafted, standing, q, standingP } = facts;
-  const guess = carried ? "The target's answer of the last call was code " + drafted
+  const guess = carried ? "Before the correction the target would have drawn code " + drafted
     : "The draft drew code " + drafted + " (q " + number(q) + ")";
   if (verdict === PENDING) return guess + ". It is not judged yet.";
   if (verdict === BONUS) return "The target drew code " + standing + " itself (p " + number(standingP) + ").";
@@ -47,13 +47,16 @@ function sentenceOf(facts, rule, carried) {
   if (!JUDGED.includes(verdict)) return guess + ". A coarser scale was corrected, so this guess is thrown away.";
   if (facts.byHand) return byHandVerdict(facts, guess);
   if (verdict === TOLERATED) return guess + ". The test did not keep it, but its scale passed: it stands.";
-  return VERDICTS[rule] ? VERDICTS[rule](facts, guess) : plainVerdict(facts, guess);
+  return VERDICTS[rule] ? VERDICTS[rule](facts, guess, carried) : plainVerdict(facts, guess);
 }
 
 // What each rule says of a token that it kept or corrected. Rules not named here get the plain words.
 const VERDICTS = {
-  coupled({ verdict, drafted, standing, standingP }, guess) {
-    if (verdict === KEPT) return "With the same luck draft and target both draw code " + drafted + ". It is kept.";
+  coupled({ verdict, drafted, standing, standingP }, guess, carried) {
+    if (verdict === KEPT) {
+      return carried ? "With the same luck the target still draws code " + drafted + ". It is kept."
+        : "With the same luck draft and target both draw code " + drafted + ". It is kept.";
+    }
     return guess + "; with the same luck the target draws code " + standing + " (p " + number(standingP)
       + "). The target's stands.";
   },
