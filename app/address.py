@@ -41,6 +41,8 @@ class Address:
 def read_address(query: Mapping[str, str], defaults: dict, pair: Pair) -> Address:
     """The settings that fit beside ``defaults`` and one another, and the event if there is one."""
     settings, refused, event = {}, [], None
+    if "tab" in query:
+        return Address({}, None, None)  # it means a run of another tab
     for name, setting in PARAMETERS.items():
         if name in query:
             try:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from app.choices import asked
+from app.choices import Asked, asked
 from app.inspector import Swatches
 from app.opened import OpenedRun, read_trace_file
 from app.run import Run, Shown
-from sdvar_core import Pair, Request, SDVARError, Trace, decode, trace_of
+from sdvar_core import Event, Pair, Request, SDVARError, Trace, decode, trace_of
 
 MOST_RUNS = 64
 MOST_BASELINES = 64
@@ -60,8 +60,11 @@ def new_visit() -> Visit:
 class Visits:
     """Every visitor's run on one pair of models; at most ``most_runs`` of them, the oldest makes room.
 
-    pair_loader: called once, at the first need.
+    pair_loader: called once, at the first need. The methods ``asked`` to ``traced`` say what a run is here; another
+    tab's visits replace them.
     """
+
+    finished_notice = "This picture is finished: walk through it with the arrow keys, or press Reset to make it again."
 
     def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS) -> None:
         self._load, self._most_runs = pair_loader, most_runs
@@ -79,6 +82,26 @@ class Visits:
             self._pair = self._pair or self._load()
             return self._pair
 
+    def asked(self, settings: dict) -> Asked:
+        """What the controls ask for; SDVARError with one sentence if they are wrong."""
+        return asked(settings, len(self.pair.schedule))
+
+    def begun(self, name: str, request: Request, fault: str | None) -> Run:
+        """A new run."""
+        return Run(name, self.pair, request, fault)
+
+    def opened(self, name: str, path: Path) -> OpenedRun:
+        """The run of a trace file."""
+        return OpenedRun(name, self.pair, read_trace_file(path))
+
+    def decoded(self, request: Request) -> Iterator[Event]:
+        """The events of a request, decoded for nobody to watch."""
+        return decode(self.pair, request)
+
+    def traced(self, request: Request, events: list[Event]) -> Trace:
+        """The trace of those events."""
+        return trace_of(self.pair, request, events)
+
     def warm_up(self) -> None:
         """Make one run for nobody, so that the first visitor does not wait for what is slow only once."""
         visit = new_visit()
@@ -90,7 +113,7 @@ class Visits:
     def generate(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """Run to the end, or on to the end if these settings are under way; yields as events come."""
         try:
-            wanted = asked(settings, len(self.pair.schedule))
+            wanted = self.asked(settings)
             run, visit = self._run(visit, wanted.request, again=True, fault=wanted.fault)
             yield from self._stream(run, visit)
         except SDVARError as error:
@@ -99,7 +122,7 @@ class Visits:
     def step(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """One event more, of a new run if the settings are new."""
         try:
-            wanted = asked(settings, len(self.pair.schedule))
+            wanted = self.asked(settings)
             run, visit = self._run(visit, wanted.request, again=False, fault=wanted.fault)
             yield from self._step(run, visit)
         except SDVARError as error:
@@ -116,7 +139,8 @@ class Visits:
     def restore(self, visit: Visit, settings: dict, event: int) -> Iterator[tuple[Payload, Visit]]:
         """The run of an address, made up to the event of that number, counted from 1, or to its end."""
         try:
-            run, visit = self._run(visit, Request(**settings), again=False)
+            wanted = self.asked(settings)
+            run, visit = self._run(visit, wanted.request, again=False, fault=wanted.fault)
             yield from self._stream(run, visit, stop=event, stream=False)
         except SDVARError as error:
             yield self.payload(visit, notice=str(error)), visit
@@ -136,7 +160,7 @@ class Visits:
     def open(self, visit: Visit, path: Path) -> tuple[Payload, Visit]:
         """Show the run of a trace file. A file that is wrong is answered in one sentence, and nothing is lost."""
         try:
-            run = OpenedRun(replace(visit, run=visit.run + 1).name, self.pair, read_trace_file(path))
+            run = self.opened(replace(visit, run=visit.run + 1).name, path)
         except SDVARError as error:
             return self.payload(visit, notice=str(error)), visit
         self.forget(visit)
@@ -246,12 +270,12 @@ class Visits:
             run = self._runs.get(visit.handle)
         continues = (request, fault) == (visit.request, visit.fault) and visit.count > 0
         if continues and run is None:
-            run = Run(visit.name, self.pair, request, fault)
+            run = self.begun(visit.name, request, fault)
             while len(run.frames) < visit.count and not run.finished:
                 run.advance()
         if not continues or (again and run.finished):
             visit = Visit(visit.handle, visit.run + 1, request, fault=fault)
-            run = Run(visit.name, self.pair, request, fault)
+            run = self.begun(visit.name, request, fault)
         run.stopped = False
         self._keep(visit.handle, run)
         return run, visit
@@ -281,8 +305,7 @@ class Visits:
 
     def _step(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         if run.finished:
-            notice = "This picture is finished: walk through it with the arrow keys, or press Reset to make it again."
-            yield self.payload(visit, run, visit.count, notice=notice), visit
+            yield self.payload(visit, run, visit.count, notice=self.finished_notice), visit
             return
         run.advance()
         yield from self._rest(run, visit, stream=False)
@@ -308,11 +331,11 @@ class Visits:
             trace = self._baselines.get(request)
         if trace is None:
             events = []
-            for event in decode(self.pair, request):
+            for event in self.decoded(request):
                 events.append(event)
                 if run.stopped:
                     return None
-            trace = trace_of(self.pair, request, events)
+            trace = self.traced(request, events)
             with self._lock:
                 self._baselines[request] = trace
                 while len(self._baselines) > MOST_BASELINES:

@@ -12,11 +12,17 @@ export function inAddress({ run, opened, fault, settings }) {
   return !!run && !opened && !fault && !settings.phases.length && !settings.options.length;
 }
 
-// The address's query with these settings (null: as they are) and this event, counted from 1 (null: none).
-export function queryOf(search, settings, event) {
-  const query = new URLSearchParams(search);
+// The tabs whose runs an address can say: the first has no name there. names: their settings.
+const SCALES = { tab: null, names: [...PARAMETERS.keys()] };
+
+// The address's query with these settings (null: as they are) and this event, counted from 1 (null: none). What
+// another tab has written there goes.
+export function queryOf(search, settings, event, { tab, names } = SCALES) {
+  let query = new URLSearchParams(search);
+  if (query.get("tab") !== tab) query = new URLSearchParams([...query].filter(([name]) => name.startsWith("__")));
+  if (tab) query.set("tab", tab);
   for (const [name, value] of Object.entries(settings || {})) {
-    if (PARAMETERS.has(name)) query.set(PARAMETERS.get(name), String(value));
+    if (names.includes(name)) query.set(PARAMETERS.get(name) || name, String(value));
   }
   if (event === null) query.delete("event");
   else query.set("event", String(event));
@@ -25,13 +31,23 @@ export function queryOf(search, settings, event) {
 
 export class AddressBar {
   // read(): the query now. write(query): replace it. later, drop: as setTimeout and clearTimeout.
-  constructor(read, write, later = setTimeout.bind(null), drop = clearTimeout.bind(null)) {
+  // tab: whose settings they are.
+  constructor(read, write, later = setTimeout.bind(null), drop = clearTimeout.bind(null), tab = SCALES) {
+    this.tab = tab;
     this.read = read;
     this.write = write;
     this.later = later;
     this.drop = drop;
-    this.touched = false; // until something is known an address that was opened is left alone
+    // Until something is known an address that was opened is left alone; one of another tab is not.
+    this.touched = tab.tab !== null && new URLSearchParams(read()).get("tab") !== tab.tab;
     this.noted = null;
+  }
+
+  // Another tab is shown: the address is its own. Whoever comes back from there says again what is here.
+  leave() {
+    this.drop(this.waiting);
+    this.noted = null;
+    this.touched = true;
   }
 
   note(settings, event) {
@@ -41,7 +57,7 @@ export class AddressBar {
     this.noted = noted;
     this.drop(this.waiting);
     this.waiting = this.later(() => {
-      const query = queryOf(this.read(), settings, event);
+      const query = queryOf(this.read(), settings, event, this.tab);
       if (query !== this.read()) this.write(query);
     }, DEBOUNCE);
   }

@@ -246,6 +246,10 @@ function settingsChanged() {
 function noteAddress() {
   const { order } = props.idle, { header } = store;
   if (!order.length) return; // a recording has no controls
+  if (element.offsetParent === null) {
+    address.leave();
+    return;
+  }
   const chosen = controls && Object.fromEntries(order.map((name, i) => [name, controls[i]]));
   const ofRun = header.run && !header.opened ? header.settings : null;
   address.note(chosen || ofRun, inAddress(header) && !settingsChanged() ? clock.cursor + 1 : null);

@@ -22,7 +22,7 @@ export function reportOf(store) {
 }
 
 // One entry an invariant, in the order in which they fired first.
-function firedBy(violations) {
+export function firedBy(violations) {
   const found = new Map();
   for (const { invariant, index, sentence } of violations) {
     if (!found.has(invariant)) found.set(invariant, []);
@@ -63,7 +63,7 @@ export function showReport(part, { store, clock, selection }) {
   showFired(part("report-fired"), report.fired, clock.cursor);
 }
 
-function showFired(list, fired, cursor) {
+export function showFired(list, fired, cursor) {
   const key = JSON.stringify(fired);
   if (list.dataset.key !== key) {
     list.dataset.key = key;

@@ -32,7 +32,8 @@ function isTyping(target) {
     && target.closest("input, textarea, select, [contenteditable=true], [role=listbox], [role=tab]") !== null;
 }
 
-export function showTransport(part, { store, clock, state }, changed) {
+// note(store): what the run is, in a few words.
+export function showTransport(part, { store, clock, state }, changed, note = runNote) {
   const where = part("where");
   const text = store.count ? "event " + (clock.cursor + 1) + " of " + store.count + (store.finished ? "" : " …")
     : "no run yet";
@@ -40,7 +41,7 @@ export function showTransport(part, { store, clock, state }, changed) {
   part("speed").textContent = (clock.speed === 0.5 ? "½" : clock.speed) + "×";
   part("play").classList.toggle("playing", clock.playing);
   part("play").setAttribute("aria-label", clock.playing ? "Pause" : "Play");
-  part("run-note").textContent = changed ? "settings changed: Generate or Step starts a new run" : runNote(store);
+  part("run-note").textContent = changed ? "settings changed: Generate or Step starts a new run" : note(store);
   part("run-note").classList.toggle("changed", changed);
   showFault(part("fault-mark"), store.header.fault);
   const scrubber = part("scrubber");

@@ -1,0 +1,124 @@
+"""Visitors of the Tree tab and their text runs: the visits of the Scales tab with another kind of run."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from app.choices import Asked
+from app.opened import FOREIGN, LARGEST_UPLOAD, LONGEST_NAME, LONGEST_SENTENCE, clipped
+from app.session import CHEAP, Payload, Visit, Visits
+from app.tree.choices import LONGEST_PROMPT, asked_text
+from app.tree.run import OpenedText, TextRun
+from sdvar_core import (
+    BonusToken,
+    ChildJudged,
+    PromptRead,
+    SDVARError,
+    TextEvent,
+    TextRequest,
+    TextTrace,
+    TraceError,
+    TreeCall,
+    TreeCommit,
+    TreeDrafted,
+    Violation,
+    decode_text,
+    text_trace_of,
+)
+
+MOST_EVENTS, MOST_NODES = 10_000, 100_000  # of a trace file, the nodes of all trees together
+
+
+class TreeVisits(Visits):
+    """Every visitor's text run on one pair of language models, which is loaded when the first of them needs it."""
+
+    finished_notice = "This text is finished: walk through it with the arrow keys, or press Reset to make it again."
+
+    def asked(self, settings: dict) -> Asked:
+        """What the controls ask for."""
+        return asked_text(settings)
+
+    def begun(self, name: str, request: TextRequest, fault: str | None) -> TextRun:
+        """A new run."""
+        return TextRun(name, self.pair, request, fault)
+
+    def opened(self, name: str, path: Path) -> OpenedText:
+        """The run of a trace file."""
+        return OpenedText(name, read_text_file(path))
+
+    def decoded(self, request: TextRequest) -> Iterator[TextEvent]:
+        """The events of a request, decoded for nobody to watch."""
+        return decode_text(self.pair, request, watch="none")
+
+    def traced(self, request: TextRequest, events: list[TextEvent]) -> TextTrace:
+        """The trace of those events."""
+        return text_trace_of(self.pair, request, events)
+
+    def greet(self, visit: Visit) -> Payload | None:
+        """What to say to a visitor who opens the tab: nothing, or why there are no models and how to get them."""
+        try:
+            self.pair  # noqa: B018 – loads it
+        except SDVARError as error:
+            return self.payload(visit, notice=str(error))
+        return None
+
+    def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
+        """After the end of a run: how it compares with the target alone, if that is cheap to know."""
+        run = self._runs.get(visit.handle)
+        if not isinstance(run, TextRun) or not run.finished or run.baseline or run.target_seconds > CHEAP:
+            return
+        alone, sound = self._alone(run), self._sound(run, run.request) if run.fault else None
+        if alone is not None and (sound is not None or not run.fault) and not run.forgotten:
+            run.baseline = run.compared_with(alone, sound)
+            yield self.payload(visit, run, visit.count), visit
+
+    def _alone(self, run: TextRun) -> TextTrace | None:
+        alone = replace(run.request, steps=0, topk=1, nodes=None, children="likeliest", shape="fixed")
+        return self._sound(run, replace(alone, expansion="linear", verification="tree"))
+
+
+def _hangs_together(trace: TextTrace) -> bool:
+    """Whether every event speaks of nodes that are there; of a run with violations nobody has looked so far."""
+    nodes = 0
+    for event in trace.events:
+        if isinstance(event, TreeDrafted):
+            nodes = len(event.tokens)
+            arrays, parents = (event.parents, event.scores, event.probability), event.parents.tolist()
+            good = nodes and all(len(array) == nodes for array in arrays) and parents.count(-1) == 1
+            good = good and all(-1 <= parent < node for node, parent in enumerate(parents))
+        elif isinstance(event, TreeCall):
+            good = all(len(array) == nodes for array in (event.probability, event.entropy, event.likeliest))
+        elif isinstance(event, ChildJudged):
+            good = 0 <= event.parent < event.node < nodes
+        elif isinstance(event, BonusToken):
+            good = 0 <= event.node < nodes
+        elif isinstance(event, TreeCommit):
+            good = all(0 < node < nodes for node in event.path.tolist()) and len(event.tokens)
+        else:
+            good = isinstance(event, Violation) or len(event.tokens)
+        if not good:
+            return False
+    return isinstance(trace.events[0], PromptRead)
+
+
+def read_text_file(path: Path) -> TextTrace:
+    """The trace of an uploaded file; TraceError with one sentence of bounded length otherwise."""
+    try:
+        if path.stat().st_size > LARGEST_UPLOAD:
+            raise TraceError(
+                f"This file is larger than {LARGEST_UPLOAD >> 20} MiB, too large for a trace of this page."
+            )
+        trace = TextTrace.load(path)
+    except OSError as error:
+        raise TraceError(f"The file cannot be read: {error.strerror}.") from error
+    except SDVARError as error:
+        raise TraceError(clipped(" ".join(str(error).split()), LONGEST_SENTENCE)) from error
+    if not trace.events:
+        raise TraceError("The trace holds no event: there is nothing to show.")
+    if not _hangs_together(trace):
+        raise TraceError("The events of this trace do not belong to its trees: it cannot be shown.")
+    if len(trace.events) > MOST_EVENTS or trace.drafted > MOST_NODES or len(trace.prompt) > LONGEST_PROMPT:
+        raise TraceError(f"This run {FOREIGN}.")
+    if max(map(len, (trace.pair, trace.request.shape, trace.request.children))) > LONGEST_NAME:
+        raise TraceError(f"A name in this run {FOREIGN}.")
+    return trace
