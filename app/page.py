@@ -53,9 +53,13 @@ def build_page(pair_loader: Callable[[], Pair], text_pair_loader: Callable[[], T
 
 
 def title_bar(pair: Pair) -> str:
-    """The brand, and what runs here."""
-    about = f"{pair.name} · {pair.schedule.total} tokens in {len(pair.schedule)} scales"
-    return f'<div class="brand">SDVAR</div><div class="about">{escape(about)}</div>'
+    """The brand, and what runs in the tab that is open."""
+    about = {
+        "scales": f"{pair.name} · {pair.schedule.total} tokens in {len(pair.schedule)} scales",
+        "tree": f"{TEXT_PAIR} · two Gated DeltaNets, byte by byte",
+    }
+    told = (f'<div class="about of-{tab}">{escape(words)}</div>' for tab, words in about.items())
+    return f'<div class="brand">SDVAR</div>{"".join(told)}'
 
 
 def launch_options(pair_name: str = "tiny-worlds") -> dict:

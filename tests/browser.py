@@ -35,8 +35,9 @@ class SlowTarget:
 
 
 @contextmanager
-def served(pair):
-    page = build_page(lambda: pair)
+def served(pair, text_pair=None):
+    """The page on a pair of picture models, and on one of language models if a test has one."""
+    page = build_page(lambda: pair, *([] if text_pair is None else [lambda: text_pair]))
     page.visits.warm_up()  # as app.py does: the first run is slower
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

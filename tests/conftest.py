@@ -49,7 +49,7 @@ def visit(browser):
         ours = (url.partition("?")[0], "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(ours) else strangers.append(r.url))
         page.goto(url)
-        until(page, "!!window.sdvar")
+        until(page, "!!(window.sdvar || window.sdvarTree)")
         return page
 
     yield opened

@@ -35,7 +35,7 @@ CORE = {
     "bench_text": EVERYTHING | {"bench_text"},
 }
 COMMANDS = {"training", "evaluate", "bench", "bench_text", "fetch"}  # these may print
-BESIDE = {"stage", "figures", "session", "choices", "run", "opened", "inspector", "address", "frames", "narration",
+BESIDE = {"stage", "tree", "figures", "session", "choices", "run", "opened", "inspector", "address", "frames", "narration",
           "exports"}  # fmt: skip
 # Part of the app → the parts that it may import, itself included.
 APP = {
@@ -45,7 +45,7 @@ APP = {
     "bench": BESIDE | {"bench"},
     "__init__": set(),
 }
-TORCHLESS = {"figures", "frames", "narration", "stage", "exports"}
+TORCHLESS = {"figures", "frames", "narration", "stage", "exports", "tree"}
 LEGACY_NUMPY = {"seed", "rand", "randn", "randint", "random", "choice", "shuffle", "permutation", "normal", "uniform"}
 UNSEEDED = {"rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "normal", "poisson"}
 UNSEEDED |= {"rand_like", "randn_like", "randint_like"}

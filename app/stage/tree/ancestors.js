@@ -4,7 +4,7 @@ import { hatch, roundedBox } from "../surface.js";
 import { font } from "../theme.js";
 import { ACCEPTED, pathTo } from "./fold.js";
 
-const GAP = 18, CAPTION = 20, STATE = 9; // between the two, below them, and the column of the committed state
+const GAP = 18, CAPTION = 20, STATE = 9, MOST_CELL = 20; // between the two, below them, the committed state, a node
 
 // Where the two masks stand.
 export function masksLayout(width, height) {
@@ -31,8 +31,9 @@ export function drawMasks(context, width, height, view) {
   });
 }
 
-function drawMask(context, left, { size, top }, tree, causal, { theme, focus }) {
-  const count = tree.parents.length, cell = size / count, gap = cell > 5 ? 1 : cell > 3 ? 0.5 : 0;
+function drawMask(context, left, { size, top }, tree, causal, view) {
+  const { theme } = view, focus = view.focus || view.selection.token ? view.focus : null; // the root alone says little
+  const count = tree.parents.length, cell = Math.min(MOST_CELL, size / count), gap = cell > 5 ? 1 : cell > 3 ? 0.5 : 0;
   context.fillStyle = theme.accentSoft; // every row sees the committed state
   roundedBox(context, left - STATE, top, STATE - 3, size, 2);
   context.fill();
@@ -42,8 +43,8 @@ function drawMask(context, left, { size, top }, tree, causal, { theme, focus }) 
       const right = path.has(column);
       if (!right && !causal) continue;
       const x = left + column * cell, y = top + row * cell, side = Math.max(0.6, cell - gap);
-      context.globalAlpha = focus === null || focus === row ? 1 : 0.45;
-      context.fillStyle = right ? (tree.status[row] === ACCEPTED || row === 0 ? theme.kept : theme.accentSoft) : theme.corrected;
+      context.globalAlpha = focus === null || focus === row ? 1 : 0.6;
+      context.fillStyle = right ? (tree.status[row] === ACCEPTED || row === focus ? theme.kept : theme.accentSoft) : theme.corrected;
       if (right || cell < 5) context.fillRect(x, y, side, side);
       else hatch(context, x, y, side, side, theme.corrected, Math.max(3, cell / 3), 1.3);
     }
@@ -69,6 +70,7 @@ function caption(context, left, { size, top }, which, tree, theme) {
 // The node whose row is at a place, or null.
 export function rowAt(x, y, width, height, tree) {
   const { size, lefts, top } = masksLayout(width, height);
-  const inside = lefts.some((left) => x >= left - STATE && x < left + size) && y >= top && y < top + size;
-  return inside ? Math.floor(((y - top) / size) * tree.parents.length) : null;
+  const cell = Math.min(MOST_CELL, size / tree.parents.length), row = Math.floor((y - top) / cell);
+  const inside = lefts.some((left) => x >= left - STATE && x < left + size) && row >= 0 && row < tree.parents.length;
+  return inside ? row : null;
 }

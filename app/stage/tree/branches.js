@@ -29,7 +29,7 @@ export function drawTree(context, width, height, view) {
   levelNames(context, layout, theme);
   for (let node = tree.parents.length - 1; node > 0; node -= 1) edge(context, layout, node, tree, theme);
   if (layout.own) ownEdge(context, layout, bonus, theme);
-  if (focus !== null) chosenPath(context, layout, pathTo(tree, focus), theme);
+  if (view.selection.token && focus !== null) chosenPath(context, layout, pathTo(tree, focus), theme);
   tree.parents.forEach((_, node) => { if (!lit.has(node)) drawNode(context, layout, node, view, false); });
   lit.forEach((node) => drawNode(context, layout, node, view, true));
   if (layout.own) drawOwn(context, layout, bonus, theme);
@@ -101,7 +101,8 @@ function drawNode(context, layout, node, { state, theme, focus }, lit) {
   if (status === REJECTED) hatch(context, place.x - WIDE / 2 + 1, place.y - tall / 2 + 1, WIDE - 2, tall - 2, theme.corrected, 6, 0.9);
   letter(context, place, tree.tokens[node], theme[INKS[status]], status === REJECTED ? theme.card : null, theme);
   if (node === focus) outline(context, place, tall, theme);
-  if (node && layout.column >= 92 && place.row >= 14) beside(context, place, tree, node, theme);
+  const leads = tree.children[node].length > 0 || (state.bonus && state.bonus.node === node), room = leads ? 24 : 13;
+  if (node && layout.column >= 92 && place.gap >= room) beside(context, place, tree, node, leads, theme);
   return undefined;
 }
 
@@ -145,13 +146,13 @@ function letter(context, { x, y }, token, colour, halo, theme) {
 }
 
 // p where the target has read the node, else q.
-function beside(context, { x, y }, tree, node, theme) {
+function beside(context, { x, y }, tree, node, leads, theme) {
   context.font = font(theme, 10.5);
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillStyle = theme.muted;
   const text = tree.p ? "p " + number(tree.p[node]) : "q " + number(tree.q[node]);
-  const far = tree.children[node].length ? -9 : 0; // above the edges that leave it
+  const far = leads ? -9 : 0; // above the edges that leave it
   context.fillText(text, x + WIDE / 2 + 5, y + far);
 }
 
@@ -162,5 +163,5 @@ function drawOwn(context, { own }, bonus, theme) {
   context.font = font(theme, 10.5);
   context.textAlign = "left";
   context.fillStyle = corrected ? theme.correctedText : theme.bonusText;
-  context.fillText(corrected ? "target's own" : "bonus", own.x + WIDE / 2 + 5, own.y + 0.5);
+  context.fillText(corrected ? "target" : "bonus", own.x + WIDE / 2 + 5, own.y + 0.5);
 }

@@ -5,13 +5,13 @@ import { write } from "../readout.js";
 export function counterTexts(state, store) {
   const { counters } = state, { header } = store;
   if (!counters) {
-    return { calls: "0", of: "target calls", reduction: "–", written: "0 of " + (header.baseline_calls || "–"), accepted: "–", path: "–",
+    return { calls: "0", of: "for 0 bytes", reduction: "–", written: "0 of " + (header.baseline_calls || "–"), accepted: "–", path: "–",
       length: "–", against: "after the run", time: "–" };
   }
   return {
     calls: String(counters.target_calls),
     of: "for " + counters.written + (counters.written === 1 ? " byte" : " bytes"),
-    reduction: counters.target_calls && counters.written ? counters.call_reduction.toFixed(2) : "–",
+    reduction: counters.target_calls && counters.written ? counters.call_reduction.toFixed(2) + "×" : "–",
     written: counters.written + " of " + header.baseline_calls,
     accepted: counters.drafted ? counters.accepted + " of " + counters.drafted + " · " + percent(counters.accepted / counters.drafted) : "–",
     path: counters.levels ? percent(counters.accepted / counters.levels) : "–",

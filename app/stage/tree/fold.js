@@ -49,6 +49,7 @@ const FOLDS = {
   tree_drafted(state, frame) {
     state.tree = treeOf(frame, state.text.length);
     state.bonus = null;
+    state.node = 0;
     state.memory = { ...state.memory, before: null, dropped: 0, alive: 1 };
     addBar(state, frame, "draft", [String(frame.tokens.length - 1)]);
   },
@@ -56,6 +57,7 @@ const FOLDS = {
   tree_call(state, frame) {
     const { probability, entropy, likeliest, states } = frame;
     state.call = frame.number;
+    state.node = 0;
     state.tree = { ...state.tree, source: frame.index, p: probability, entropy, likeliest, norms: rowsOf(frame) };
     state.memory = { ...state.memory, alive: states };
     addBar(state, frame, "target", ["call " + frame.number, String(frame.number)]);
@@ -89,6 +91,7 @@ const FOLDS = {
       (token, i) => origins[i] || { token, origin: BONUS, event: frame.index })];
     const tree = { ...state.tree, status: state.tree.status.map((one) => (one === PENDING ? DROPPED : one)) };
     state.tree = { ...tree, path: Array.from(frame.path) };
+    state.node = frame.path.length ? frame.path[frame.path.length - 1] : 0;
     state.memory = remembered(state.memory, frame, frame.state[0], frame.state[1], frame.rolled_back);
     state.elapsed += frame.milliseconds;
     state.written += frame.tokens.length;

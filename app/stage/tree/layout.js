@@ -37,7 +37,21 @@ export function treeLayout(tree, bonus, lit, width, height) {
     return places[node];
   };
   settle(0);
+  measureGaps(own ? [...places, own] : places);
   return { places, own, column, left, levels };
+}
+
+// How far the nearest neighbour on the same level is, so that words beside a node do not meet.
+function measureGaps(places) {
+  for (const place of places) place.gap = Infinity;
+  const byHeight = [...places].sort((one, other) => one.x - other.x || one.y - other.y);
+  byHeight.slice(1).forEach((place, i) => {
+    const above = byHeight[i];
+    if (Math.abs(above.x - place.x) > 1) return;
+    const gap = place.y - above.y;
+    above.gap = Math.min(above.gap, gap);
+    place.gap = Math.min(place.gap, gap);
+  });
 }
 
 // Rows of equal height; where they would be too low for letters, the lit ones take more.

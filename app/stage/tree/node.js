@@ -19,8 +19,8 @@ export function nodeFacts(state, settings, node) {
     numbers: [
       ["p", node && tree.p ? number(tree.p[node]) : "–"],
       ["q", node ? number(tree.q[node]) : "–"],
-      ["path score Σ log q", node ? number(tree.scores[node]).replace("-", "−") : "–"],
-      judged ? ["luck u", number(judged.luck)] : ["entropy after it", tree.entropy ? number(tree.entropy[node]) + " nats" : "–"],
+      ["score Σ log q", node ? number(tree.scores[node]).replace("-", "−") : "–"],
+      judged ? ["luck u", number(judged.luck)] : ["entropy after", tree.entropy ? number(tree.entropy[node]) + " nats" : "–"],
     ],
     sentence: sentenceOf(tree, node, judged, settings),
     rows: siblingRows(state, node),

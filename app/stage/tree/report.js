@@ -3,6 +3,8 @@
 import { write } from "../readout.js";
 import { firedBy, showFired } from "../report.js";
 
+const MOST_EVENTS = 4; // named for one invariant
+
 // What there is to say of the whole run, or null where nothing is wrong.
 export function reportOf(store) {
   const { header } = store, last = store.stateAt(store.count - 1), fault = header.fault || null;
@@ -39,5 +41,5 @@ export function showReport(part, { store, clock, selection }) {
   part("readout-intro").hidden = true;
   part("readout-facts").hidden = true;
   for (const name of ["title", "sentence", "look", "none", "accepted", "text"]) write(part("report-" + name), report[name]);
-  showFired(part("report-fired"), report.fired, clock.cursor);
+  showFired(part("report-fired"), report.fired, clock.cursor, MOST_EVENTS);
 }

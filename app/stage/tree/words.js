@@ -13,7 +13,7 @@ export function describeViews(part, { state, focus }) {
   name(part("masks"), tree ? "Masks of " + tree.parents.length + " nodes: each sees its own ancestors; the plain causal mask opens "
     + wrongCells(tree) + " wrong cells. Arrow keys choose a node." : "Masks: no tree yet.");
   const held = heldWords(memory);
-  name(part("memory"), "The target's state " + held.held + ", " + held.alive + "; " + memory.dropped + " nodes rolled back.");
+  name(part("memory"), "The target's state holds " + held.held + ", " + held.alive + "; " + memory.dropped + " nodes rolled back.");
   name(part("rounds"), state.bars.length + " forwards so far, " + state.call + " of them checks of a tree by the target.");
 }
 
