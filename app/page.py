@@ -11,7 +11,7 @@ from gradio.themes.utils.fonts import Font
 from app.session import Visits
 from app.tabs.scales import MODELS, build_scales, generate_endpoint
 from app.tabs.share import share_css
-from app.tabs.tree import build_tree
+from app.tabs.tree import build_tree, generate_text_endpoint
 from app.tree.exports import TREE_EXPORTS
 from app.tree.session import TreeVisits
 from sdvar_core import Pair, TextPair, load_pair
@@ -47,6 +47,7 @@ def build_page(pair_loader: Callable[[], Pair], text_pair_loader: Callable[[], T
             with gr.Tab("Tree", id="tree") as tab:
                 build_tree(page, tabs, tab, tree_visits)
         gr.api(generate_endpoint(visits), api_name="generate", **MODELS)
+        gr.api(generate_text_endpoint(tree_visits), api_name="generate_text", **MODELS)
     page.queue(max_size=MOST_WAITING)
     page.visits, page.tree_visits = visits, tree_visits
     return page

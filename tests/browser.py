@@ -35,9 +35,10 @@ class SlowTarget:
 
 
 @contextmanager
-def served(pair, text_pair=None):
-    """The page on a pair of picture models, and on one of language models if a test has one."""
-    page = build_page(lambda: pair, *([] if text_pair is None else [lambda: text_pair]))
+def served(pair, text_pair=None, text_loader=None):
+    """The page on a pair of picture models, and on one of language models if a test has one or a way to load it."""
+    loader = text_loader or (text_pair and (lambda: text_pair))
+    page = build_page(lambda: pair, *([loader] if loader else []))
     page.visits.warm_up()  # as app.py does: the first run is slower
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

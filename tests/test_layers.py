@@ -35,8 +35,8 @@ CORE = {
     "bench_text": EVERYTHING | {"bench_text"},
 }
 COMMANDS = {"training", "evaluate", "bench", "bench_text", "fetch"}  # these may print
-BESIDE = {"stage", "tree", "figures", "session", "choices", "run", "opened", "inspector", "address", "frames", "narration",
-          "exports"}  # fmt: skip
+BESIDE = {"stage", "figures", "session", "choices", "run", "opened", "inspector", "address", "frames", "narration",
+          "exports", "tree"}  # fmt: skip
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},

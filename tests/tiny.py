@@ -96,7 +96,7 @@ def stirred_pair(distance: float = 0.1) -> Pair:
     return Pair("stirred", draft, target, quantizing, tokenizer.schedule, 8, TINY_WORLD_NAMES)
 
 
-def tiny_text_pair(distance: float = 0.05) -> TextPair:
+def tiny_text_pair(distance: float = 0.2) -> TextPair:
     """Language models of two layers that speak all bytes; the draft is the target with a little noise."""
     config = DeltaNetConfig(depth=2, width=16, key_heads=2, value_heads=4, key_dim=4, value_dim=6)
     target, draft = (initialise_deltanet(DeltaNet(config), torch.Generator().manual_seed(3)) for _ in range(2))

@@ -1,6 +1,6 @@
 """The Tree tab: the controls on the left, the stage on the right, and who calls whom."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gradio as gr
 
@@ -14,7 +14,7 @@ from app.tree.address import names_tree, read_tree_address
 from app.tree.choices import EXPANSIONS, LONGEST_TEXT, MOST_NODES, VERIFICATIONS
 from app.tree.exports import TREE_EXPORTS, text_file_name
 from app.tree.session import TreeVisits
-from sdvar_core import CHILDREN, TREE_FAULTS, TREE_SHAPES
+from sdvar_core import CHILDREN, TREE_FAULTS, TREE_SHAPES, SDVARError, generate_text
 
 ORDER = ("prompt", "topk", "steps", "expansion", "nodes", "temperature", "seed", "length", "verification", "children",
          "shape")  # fmt: skip
@@ -28,6 +28,8 @@ NOTES = {
     "length": "Bytes to write after the prompt.",
     "fault": "Switch on one mistake for the next run, and see which invariants notice it.",
 }
+NUMBERS = ("target_calls", "baseline_calls", "call_reduction", "draft_calls", "drafted", "accepted", "acceptance_rate",
+           "mean_accepted_length", "mean_length_with_bonus", "draft_seconds", "target_seconds")  # fmt: skip
 TELL_STAGE = "(...settings) => { if (window.sdvarTree) window.sdvarTree.settings(settings); }"
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 QUIET = {"queue": False, **PRIVATE}
@@ -178,3 +180,30 @@ def _wire_opening(
 def _as_settings(values: tuple) -> dict:
     """The settings by name, and the fault."""
     return dict(zip((*ORDER, "fault"), values, strict=True))
+
+
+def generate_text_endpoint(visits: TreeVisits) -> Callable[..., dict]:
+    """The function behind the named endpoint ``/generate_text``."""
+
+    def write_text(
+        prompt: str,
+        length: int = 120,
+        topk: int = 4,
+        steps: int = 3,
+        expansion: str = "full",
+        nodes: int = 24,
+        temperature: float = 0.0,
+        seed: int = 0,
+        verification: str = "tree",
+        children: str = "likeliest",
+        shape: str = "fixed",
+    ) -> dict:
+        """Continue a prompt by so many bytes: the text and the numbers of its run. Nodes 0 keeps the whole tree."""
+        values = (prompt, topk, steps, expansion, nodes, temperature, seed, length, verification, children, shape)
+        try:
+            trace = generate_text(visits.pair, visits.asked(dict(zip(ORDER, values, strict=True))).request)
+        except SDVARError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        return {"text": trace.text, "bytes": list(trace.written)} | {name: getattr(trace, name) for name in NUMBERS}
+
+    return write_text

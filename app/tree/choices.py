@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from app.choices import NO_FAULT, Asked, BrokenPart
-from sdvar_core import TREE_FAULTS, RequestError, TextRequest
+from sdvar_core import CHILDREN, TREE_FAULTS, TREE_SHAPES, RequestError, TextRequest
 
 LONGEST_PROMPT = 2000  # bytes
 LONGEST_TEXT = 400  # bytes
@@ -34,6 +34,9 @@ def asked_text(choices: dict) -> Asked:
     if len(request.prompt_bytes) > LONGEST_PROMPT:
         found = len(request.prompt_bytes)
         raise RequestError(f"A prompt on this page holds at most {LONGEST_PROMPT} bytes, found {found}: shorten it.")
+    for name, known in (("children", CHILDREN), ("shape", TREE_SHAPES)):
+        if getattr(request, name) not in known:
+            raise RequestError(f"{name} must be one of {', '.join(known)}, found {getattr(request, name)!r}.")
     return Asked(request, _fault(choices.get("fault", NO_FAULT)))
 
 

@@ -77,7 +77,8 @@ class HeardDraft:
         paths: list[Path] = []
         for token, parent in zip(tokens[0].tolist(), parents, strict=True):
             paths.append((paths[parent] if parent >= 0 else ()) + (token,))
-        self.after |= zip(paths, _array(logits[0]))
+        # What it guesses after a node it decides when it first reads it.
+        self.after = dict(zip(paths, _array(logits[0]))) | self.after
         return logits, pending
 
 

@@ -26,6 +26,7 @@ from sdvar_core import (
     text_trace_of,
 )
 
+NO_BYTES = "A trace file does not hold what the models thought of other bytes."
 MOST_EVENTS, MOST_NODES = 10_000, 100_000  # of a trace file, the nodes of all trees together
 
 
@@ -61,6 +62,12 @@ class TreeVisits(Visits):
         except SDVARError as error:
             return self.payload(visit, notice=str(error))
         return None
+
+    def token(self, name: object, event: object, index: object) -> dict:
+        """The likeliest bytes at a node of the tree of that call, with exact p and q."""
+        answer = super().token(name, event, index)
+        opened = isinstance(name, str) and isinstance(self._named(name), OpenedText)
+        return {"notice": NO_BYTES} if opened else answer
 
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """After the end of a run: how it compares with the target alone, if that is cheap to know."""
