@@ -1,4 +1,4 @@
-"""The Tree tab in a real browser, on a tiny pair of language models: what a tree_visitor sees is what the trace says."""
+"""The Tree tab in a real browser, on a tiny pair of language models: what is shown is what the trace says."""
 
 import time
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.test_page_accessibility import settle, violations
 from tests.tree_browser import STAGE, choose, generate, go_to, opened, part, pick, seek, told, trace_of, unfold
 
 pytestmark = BROWSER_TEST
-SIZES = [(1440, 900), (1366, 768), (1024, 768), (390, 844)]
+SIZES = [(1440, 900, "light"), (1440, 900, "dark"), (1366, 768, "light"), (1024, 768, "dark"), (390, 844, "light")]
 HOSTILE = "<img src=x onerror=window.hacked=1>{{7*7}}${window.hacked=1}\x1b\u202e é😀"
 
 
@@ -54,7 +54,7 @@ def assert_counters(page, trace, index):
 
 
 def test_scales_stays_the_first_tab_and_an_empty_tree_says_what_it_is(visit, tree_address):
-    page = visit(address)
+    page = visit(tree_address)
     page.wait_for_selector("#generate")
     assert page.is_visible("#stage .stage")
     page = opened(visit, tree_address)
@@ -159,13 +159,14 @@ def test_a_node_is_chosen_by_mouse_and_by_keyboard(tree_visitor, text_pair):
     tree_visitor.wait_for_function("sdvarTree.inspected && sdvarTree.inspected.rows")
     rows = tree_visitor.evaluate("sdvarTree.inspected.rows")
     assert len(rows) >= 8
-    assert next(row for row in rows if row["code"] == tree.tokens[5])["p"] == pytest.approx(
-        call.probability[5], abs=1e-5
-    )
+    row = next(row for row in rows if row["code"] == tree.tokens[5])
+    assert row["p"] == pytest.approx(call.probability[5], abs=1e-5)
     tree_visitor.focus(part("tree"))
     tree_visitor.keyboard.press("ArrowLeft")
     assert tree_visitor.evaluate("sdvarTree.selection") == {"index": int(tree.parents[5])}
-    assert "Node" in told(tree_visitor, "window-title") or "root" in told(tree_visitor, "window-title")
+    drawn(tree_visitor)
+    parent = int(tree.parents[5])
+    assert told(tree_visitor, "window-title").endswith(f"of node {parent}" if parent else "of the root")
     tree_visitor.keyboard.press("Escape")
     tree_visitor.mouse.move(5, 5)
     assert tree_visitor.evaluate("sdvarTree.selection") is None
@@ -275,8 +276,7 @@ def test_without_models_the_tab_says_how_to_get_them_and_scales_works(visit, pai
         page.wait_for_function("sdvar.count === 1")
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height", "theme"), SIZES)
 def test_nothing_is_cut_or_grave_and_the_large_window_does_not_scroll(open_tree, width, height, theme):
     page = open_tree(width, height, theme)
     choose(page, length=40, temperature=1)
