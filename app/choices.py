@@ -3,13 +3,14 @@
 A fault is no part of a Request, for a request is what a person wants of a sound engine. It travels beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from sdvar_core import FAULTS, RULES, Phase, Request, RequestError
+from sdvar_core import FAULTS, RULES, Event, Fork, Phase, Request, RequestError, Violation
 
 NO_FAULT = "none"
+LONGEST_WISH = 2000  # characters
 OPTIONS = tuple(dict.fromkeys(name for rule in RULES.values() for name in rule.options))
 FURTHER = ("plan", "handover", "fault", *OPTIONS)
 """Names of the further choices, in the order in which the page gives them."""
@@ -91,6 +92,21 @@ def choices_of(request: Request, fault: str | None, scales: int) -> dict:
                 handed = {"handover": handover} if plan.handed else {}
                 return {"plan": plan.name, **handed, "fault": fault or NO_FAULT, **options}
     return {"fault": fault or NO_FAULT, **options}
+
+
+def forked_as(wish: object, events: Sequence[Event]) -> Fork:
+    """The Fork that a visitor wishes for a run of these events: a Fork, or its fields with the place of the event among
+    all of them, violations too. RequestError if it is none."""
+    if isinstance(wish, Fork):
+        return wish
+    known = isinstance(wish, Mapping) and set(wish) <= set(Fork.__dataclass_fields__)
+    if not known or len(repr(wish)) > LONGEST_WISH:
+        raise RequestError("The page asked for a fork that cannot be.")
+    place = wish.get("event")
+    if type(place) is not int or not 0 <= place <= len(events):
+        raise RequestError(f"A fork must be at one of the events 1 to {len(events)}.")
+    number = sum(not isinstance(event, Violation) for event in events[:place])
+    return Fork(**{**wish, "event": number})
 
 
 def broken_part(fault: str | None) -> BrokenPart | None:

@@ -16,24 +16,11 @@ import numpy as np
 from PIL import Image
 
 from app.choices import BrokenPart, broken_part, choices_of
-from app.narration import comparison, sentence
-from sdvar_core import (
-    RULES,
-    Bonus,
-    Carried,
-    Drafted,
-    Event,
-    Judged,
-    Request,
-    RoundEnd,
-    Schedule,
-    TargetCall,
-    Trace,
-    Unverified,
-    Violation,
-)
+from app.encoded import details
+from app.narration import comparison, fork_sentence, sentence
+from sdvar_core import RULES, Judged, Request, Schedule, TargetCall, Trace, Violation, is_exact
 
-VERSION = 1
+VERSION = 2
 PICTURE_QUALITY = 90
 DIFFERENCE_GAIN = 4
 
@@ -43,8 +30,8 @@ Array = str
 
 class Header(TypedDict):
     """What stays the same through a run. settings: the request's fields, and the further choices that ask for it.
-    exact: the rule is exact with these options, every scale is the target's to decide, and nothing is broken. opened:
-    it comes from a trace file and cannot go on."""
+    exact: every rule is exact with its options, every scale is the target's to decide, nothing was overturned by hand,
+    and nothing is broken. opened: it comes from a trace file and cannot go on."""
 
     version: int
     run: str
@@ -79,6 +66,15 @@ class Counters(TypedDict):
     decoder_ms: float
 
 
+class Forked(TypedDict):
+    """What a person chose otherwise from an event on. rule: who judges from there on. by_hand: the tokens of the scale
+    judged there whose verdict was turned round."""
+
+    sentence: str
+    rule: str
+    by_hand: list[int]
+
+
 class Frame(TypedDict):
     """One event. ``index`` counts events from 0; the other keys depend on ``kind`` as in ``sdvar_core.trace``."""
 
@@ -87,6 +83,7 @@ class Frame(TypedDict):
     round: int
     sentence: str
     counters: Counters
+    fork: NotRequired[Forked]
     picture: NotRequired[str]
     scale: NotRequired[int]
     read_from: NotRequired[int]
@@ -137,8 +134,6 @@ def header(
     run: str, pair: str, schedule: Schedule, codes: int, request: Request, label: str, fault: str | None = None
 ) -> Header:
     """The header of one run; ``label`` is the class name as a person reads it, ``fault`` a key of ``FAULTS``."""
-    rule, unchecked = RULES.get(request.rule), any(phase.do == "draft" for phase in request.phases)
-    exact = rule is not None and rule.exact_with(dict(request.options)) and not unchecked and fault is None
     return Header(
         version=VERSION,
         run=run,
@@ -147,7 +142,7 @@ def header(
         codes=codes,
         label=label,
         settings=asdict(request) | choices_of(request, fault, len(schedule)),
-        exact=exact,
+        exact=is_exact(request) and fault is None,
         baseline_calls=len(schedule),
         fault=broken_part(fault),
     )
@@ -158,14 +153,30 @@ def frame(trace: Trace, picture: np.ndarray | None, decoder_seconds: float) -> F
     event = trace.events[-1]
     result: Frame = {
         "index": len(trace.events) - 1,
-        **_details(event),
+        **details(event),
         "round": event.round,
         "sentence": sentence(trace.events, trace.schedule),
         "counters": counters(trace, decoder_seconds),
     }
+    told = forked(trace)
+    if told is not None:
+        result["fork"] = told
     if picture is not None:
         result["picture"] = picture_url(picture)
     return result
+
+
+def forked(trace: Trace) -> Forked | None:
+    """What the last event of ``trace`` begins to do otherwise; None if the run does not fork there."""
+    number = sum(not isinstance(event, Violation) for event in trace.events) - 1
+    forks = [fork for fork in trace.request.forks if fork.event == number]
+    if not forks or isinstance(trace.events[-1], Violation):
+        return None
+    rule, event = trace.request.at(number).rule, trace.events[-1]
+    by_hand = [fork.token for fork in forks if fork.token is not None]
+    if by_hand and isinstance(event, Judged) and rule in RULES and RULES[rule].whole:
+        by_hand = list(range(event.tokens.shape[1]))
+    return Forked(sentence=fork_sentence(trace.events, forks), rule=rule, by_hand=by_hand)
 
 
 def counters(trace: Trace, decoder_seconds: float) -> Counters:
@@ -222,79 +233,3 @@ def picture_url(picture: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "WEBP", quality=PICTURE_QUALITY, method=2)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _details(event: Event) -> dict:
-    match event:
-        case Drafted():
-            return {
-                "kind": "drafted",
-                "scale": event.scale,
-                "read_from": event.read_from,
-                "tokens": _tokens(event.tokens),
-                "probability": _numbers(event.probability),
-                "entropy": _numbers(event.entropy),
-                "milliseconds": 1000.0 * event.seconds,
-            }
-        case TargetCall():
-            return {
-                "kind": "target_call",
-                "number": event.number,
-                "read_from": event.read_from,
-                "start": event.start,
-                "stop": event.stop,
-                "milliseconds": 1000.0 * event.seconds,
-            }
-        case Carried() | Unverified():
-            kind = "carried" if isinstance(event, Carried) else "unverified"
-            return {"kind": kind, "scale": event.scale, "tokens": _tokens(event.tokens)}
-        case Judged():
-            return _judged(event)
-        case Bonus():
-            return {
-                "kind": "bonus",
-                "scale": event.scale,
-                "tokens": _tokens(event.tokens),
-                "probability": _numbers(event.probability),
-                "entropy": _numbers(event.entropy),
-            }
-        case RoundEnd():
-            return {
-                "kind": "round_end",
-                "gamma": event.gamma,
-                "committed": event.committed,
-                "discarded": event.discarded,
-                "draft_cache": list(event.draft_cache),
-                "target_cache": list(event.target_cache),
-            }
-        case Violation():
-            return {"kind": "violation", "invariant": event.invariant}
-
-
-def _judged(event: Judged) -> dict:
-    return {
-        "kind": "judged",
-        "scale": event.scale,
-        "drafted": _tokens(event.drafted),
-        "tokens": _tokens(event.tokens),
-        "kept": _encode(np.packbits(event.kept[0])),
-        "passed": bool(event.passed[0]),
-        "target_probability": _numbers(event.target_probability),
-        "draft_probability": _numbers(event.draft_probability),
-        "standing_probability": _numbers(event.standing_probability),
-        "total_variation": _numbers(event.total_variation),
-        "entropy": _numbers(event.entropy),
-        "luck": _numbers(event.luck),
-    }
-
-
-def _tokens(tokens: np.ndarray) -> Array:
-    return _encode(tokens[0].astype("<u2"))
-
-
-def _numbers(values: np.ndarray) -> Array:
-    return _encode(values[0].astype("<f4"))
-
-
-def _encode(array: np.ndarray) -> Array:
-    return base64.b64encode(array.tobytes()).decode("ascii")

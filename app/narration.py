@@ -7,6 +7,7 @@ from sdvar_core import (
     Carried,
     Drafted,
     Event,
+    Fork,
     Judged,
     RoundEnd,
     Schedule,
@@ -38,6 +39,22 @@ def sentence(events: Sequence[Event], schedule: Schedule) -> str:
     if isinstance(event, Bonus):
         return _bonus(event, this_round)
     return _round_end(event, events, schedule)
+
+
+def fork_sentence(events: Sequence[Event], forks: Sequence[Fork]) -> str:
+    """What a person chose otherwise at the last of ``events``, the first of its run that may be another."""
+    event, told = events[-1], []
+    for fork in forks:
+        if fork.token is not None:
+            where = f" of scale {event.scale + 1}" if isinstance(event, Judged) else ""
+            told.append(f"here the verdict of token {fork.token + 1}{where} was overturned by hand")
+        if fork.rule is not None or fork.options is not None:
+            rule = "its rule" if fork.rule is None else f"rule {fork.rule}"
+            options = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in fork.options or ())
+            told.append(f"from here on {rule} judges" + (f" with {options}" if options else ""))
+        if fork.gamma is not None:
+            told.append(f"γ is {fork.gamma} from the next round on")
+    return f"Forked at event {len(events)}: {', and '.join(told) or 'nothing is changed'}."
 
 
 def comparison(trace: Trace, alone: Trace) -> str:

@@ -51,6 +51,7 @@ class OpenedRun:
 
     def __init__(self, name: str, pair: Pair, trace: Trace) -> None:
         self.name, self.pair, self.request, self._trace = name, pair, trace.request, trace
+        self.schedule, self.codes = trace.schedule, trace.codes
         self.stopped = self.forgotten = False
         self._decoder_seconds = 0.0
         self.finished = trace.finished
@@ -116,14 +117,16 @@ def _refuse_what_no_page_shows(trace: Trace) -> None:
     if drawn > MOST_DRAWN:
         raise TraceError(f"A run that draws {drawn} tokens {FOREIGN}.")
     names = [trace.pair, request.rule, request.draft_length, *(one for one in request.labels if isinstance(one, str))]
-    names += [name for name, _ in request.options]
+    options = [*request.options, *(option for fork in request.forks for option in fork.options or ())]
+    names += [name for name, _ in options] + [fork.rule for fork in request.forks if fork.rule is not None]
     if max(map(len, names)) > LONGEST_NAME:
         raise TraceError(f"A name of {max(map(len, names))} letters {FOREIGN}.")
     numbers = [request.gamma, request.top_k, *(one for one in request.labels if isinstance(one, int))]
+    numbers += [number for fork in request.forks for number in (fork.event, fork.gamma or 0, fork.token or 0)]
     if max(numbers + [phase.until for phase in request.phases]) > LARGEST_NUMBER:
         raise TraceError(f"A number of the trace {FOREIGN}.")
-    if len(request.options) > MOST_SCALES or len(request.phases) > MOST_SCALES:
+    if len(options) > MOST_SCALES or len(request.phases) > MOST_SCALES:
         raise TraceError(f"The number of options or phases {FOREIGN}.")
-    for name, value in request.options:
+    for name, value in options:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_NUMBER:
             raise TraceError(f"The option {name} is not a number.")

@@ -17,7 +17,9 @@ from sdvar_core import (
     Request,
     Trace,
     Unverified,
+    Violation,
     decode,
+    fork,
     trace_of,
 )
 
@@ -39,10 +41,13 @@ class Run:
     """One run on its way. stopped: its stream shall end. forgotten: nobody shall see it any more.
 
     fault: what is broken on purpose, a key of ``FAULTS``; then every invariant looks on. finished: no event is left.
+    origin: the run that this one forked from, whose measured seconds it repeats up to there.
     shortlists: of each event the part of p and q that the page can ask for; None where no distribution was used.
     """
 
-    def __init__(self, name: str, pair: Pair, request: Request, fault: str | None = None) -> None:
+    def __init__(
+        self, name: str, pair: Pair, request: Request, fault: str | None = None, origin: "Run | None" = None
+    ) -> None:
         self.name, self.pair, self.request, self.fault = name, pair, request, fault
         self.events: list[Event] = []
         self.frames: list[Frame] = []
@@ -50,7 +55,12 @@ class Run:
         self.stopped = self.forgotten = self.finished = False
         self.shortlists: list[Shortlist | None] = []
         self._heard: tuple[Event, Shortlist] | None = None
-        self._source = decode(pair, request, listener=self._hear, fault=fault, watch="all" if fault else "cheap")
+        self.schedule, self.codes = pair.schedule, pair.codes
+        how = {"listener": self._hear, "fault": fault, "watch": "all" if fault else "cheap"}
+        if origin is not None and request.forks:
+            self._source = fork(pair, origin.so_far(), request.forks[-1], **how)
+        else:
+            self._source = decode(pair, request, **how)
         self._tokens: list[np.ndarray] = []
         self._decoder_seconds = 0.0
 
@@ -73,11 +83,20 @@ class Run:
         self.events.append(event)
         self.shortlists.append(self._heard[1] if self._heard and self._heard[0] is event else None)
         picture = self._picture(event) if isinstance(event, Drawing) else None
-        pair = self.pair
-        trace = Trace(pair.name, self.request, pair.schedule, pair.codes, tuple(self.events))
+        trace = self.so_far()
         self.frames.append(frame(trace, picture, self._decoder_seconds))
         if trace.finished:
             self.advance()
+
+    def to_the_end(self) -> None:
+        """Every event that is left, or those until the run shall stop."""
+        self.stopped = False
+        while not (self.finished or self.stopped):
+            self.advance()
+
+    def so_far(self) -> Trace:
+        """The trace of the events so far, without its picture."""
+        return Trace(self.pair.name, self.request, self.schedule, self.codes, tuple(self.events))
 
     @property
     def target_seconds(self) -> float:
@@ -108,7 +127,8 @@ class Run:
         return kept.rows(index) if kept is not None and index < len(kept.codes) else None
 
     def _hear(self, event: Event, target, draft) -> None:
-        self._heard = event, shortlist(event, target, draft, self.request.rule)
+        number = sum(not isinstance(earlier, Violation) for earlier in self.events)
+        self._heard = event, shortlist(event, target, draft, self.request.at(number).rule)
 
     def _picture(self, event: Drawing) -> np.ndarray:
         self._tokens = [*self._tokens[: event.scale], event.tokens]

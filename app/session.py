@@ -1,78 +1,53 @@
 """Visitors and their runs: who may see which run, how it moves on, and what is sent to the page.
 
 A ``Visit`` is the small frozen record that Gradio keeps for a browser tab: an opaque handle, the request, and how many
-events were shown. The live run, a generator, its events and its frames, stays here in a bounded registry. Runs are
+events were shown. The live run, a generator, its events and its frames, stays here on a seat (app/visit.py). Runs are
 deterministic: one that had to make room is computed again, up to the same event, when its owner comes back.
 """
 
 import math
-import secrets
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from app.choices import Asked, asked
-from app.inspector import Swatches
+from app.answers import Answers
+from app.choices import Asked, asked, forked_as
 from app.opened import OpenedRun, read_trace_file
 from app.run import Run, Shown
-from sdvar_core import Event, Pair, Request, SDVARError, Trace, decode, trace_of
+from app.visit import AnyRun, Seat, Seats, SoundRuns, Visit, new_visit
+from sdvar_core import Fork, Pair, Request, RequestError, SDVARError, forked
 
 MOST_RUNS = 64
-MOST_BASELINES = 64
-MOST_FRAMES = 32  # of one answer
 MOST_EVENTS = 4  # of one streamed value
 SHORTEST_PAUSE = 0.03  # seconds between streamed values
 CHEAP = 5.0  # seconds of target time up to which the target-only run is made as well
 
-MADE_ROOM = "This run made room for others: press Step or Generate, and it is computed again."
-NO_TOKEN = "The page asked for a token that is not in this run."
-NO_CODES = "A trace file does not hold what the models thought of other codes."
+NOTHING_YET = "There is no run yet: press Generate or Step first."
+NO_FORK = "A run of a trace file cannot be forked: press Generate to make it here, then fork that one."
+NOT_ALIKE = "This run has other scales or codes than the runs of this page: there is nothing to compare."
 
 Payload = dict
 """The value of the stage; see ``Visits.payload``."""
 
 
-@dataclass(frozen=True)
-class Visit:
-    """What a browser tab owns. run: counts its runs. count: events of the run that were sent. fault: of its run."""
+class Visits(Answers):
+    """Every visitor's runs on one pair of models; those of at most ``most_runs`` visitors, the oldest makes room.
 
-    handle: str
-    run: int = 0
-    request: Request | None = None
-    count: int = 0
-    fault: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the run in headers and frames."""
-        return f"{self.handle}.{self.run}"
-
-
-def new_visit() -> Visit:
-    """A visit with a handle that cannot be guessed."""
-    return Visit(secrets.token_urlsafe(16))
-
-
-class Visits:
-    """Every visitor's run on one pair of models; at most ``most_runs`` of them, the oldest makes room.
-
-    pair_loader: called once, at the first need. The methods ``asked`` to ``traced`` say what a run is here; another
-    tab's visits replace them.
+    pair_loader: called once, at the first need. ``asked``, ``begun`` and ``opened`` say what a run is here; the visits
+    of another tab replace them.
     """
 
     finished_notice = "This picture is finished: walk through it with the arrow keys, or press Reset to make it again."
 
     def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS) -> None:
-        self._load, self._most_runs = pair_loader, most_runs
+        super().__init__(Seats(most_runs))
+        self._load = pair_loader
         self._pair: Pair | None = None
-        self._runs: OrderedDict[str, Run | OpenedRun] = OrderedDict()
-        self._baselines: OrderedDict[Request, Trace] = OrderedDict()
+        self._sound = SoundRuns()
         self._lock = threading.RLock()
-        self._swatches = Swatches()
         self._sequence = count(time.time_ns() // 1_000_000)  # grows across restarts too
 
     @property
@@ -86,21 +61,13 @@ class Visits:
         """What the controls ask for; SDVARError with one sentence if they are wrong."""
         return asked(settings, len(self.pair.schedule))
 
-    def begun(self, name: str, request: Request, fault: str | None) -> Run:
-        """A new run."""
-        return Run(name, self.pair, request, fault)
+    def begun(self, name: str, request: Request, fault: str | None, origin: AnyRun | None = None) -> Run:
+        """A new run; origin: the one that it forks from."""
+        return Run(name, self.pair, request, fault, origin)
 
     def opened(self, name: str, path: Path) -> OpenedRun:
         """The run of a trace file."""
         return OpenedRun(name, self.pair, read_trace_file(path))
-
-    def decoded(self, request: Request) -> Iterator[Event]:
-        """The events of a request, decoded for nobody to watch."""
-        return decode(self.pair, request)
-
-    def traced(self, request: Request, events: list[Event]) -> Trace:
-        """The trace of those events."""
-        return trace_of(self.pair, request, events)
 
     def warm_up(self) -> None:
         """Make one run for nobody, so that the first visitor does not wait for what is slow only once."""
@@ -136,23 +103,65 @@ class Visits:
         run, visit = self._run(visit, visit.request, again=False, fault=visit.fault)
         yield from self._step(run, visit)
 
-    def restore(self, visit: Visit, settings: dict, event: int) -> Iterator[tuple[Payload, Visit]]:
-        """The run of an address, made up to the event of that number, counted from 1, or to its end."""
+    def restore(
+        self, visit: Visit, settings: dict, event: int, forks: Sequence[Fork] = ()
+    ) -> Iterator[tuple[Payload, Visit]]:
+        """The run of an address, made up to the event of that number, counted from 1, or to its end; where it forks,
+        both runs to their ends, and the cursor goes to the event."""
         try:
             wanted = self.asked(settings)
-            run, visit = self._run(visit, wanted.request, again=False, fault=wanted.fault)
-            yield from self._stream(run, visit, stop=event, stream=False)
+            request = replace(wanted.request, forks=tuple(forks[:-1])) if forks else wanted.request
+            run, visit = self._run(visit, request, again=False, fault=wanted.fault)
+            if not forks:
+                yield from self._stream(run, visit, stop=event, stream=False)
+                return
+            *_, (_, visit) = self._stream(run, visit, stream=False)
+            *_, (_, visit) = self._fork(visit, forks[-1], stream=False)
+            yield self.payload(visit, self._runs.of(visit.handle).run) | {"cursor": event - 1}, visit
         except SDVARError as error:
             yield self.payload(visit, notice=str(error)), visit
 
+    def fork(self, visit: Visit, wish: object) -> Iterator[tuple[Payload, Visit]]:
+        """Run on, from an event of the run that is shown or kept, with another choice; that run is kept beside it."""
+        try:
+            yield from self._fork(visit, wish)
+        except SDVARError as error:
+            yield self._as_before(visit, str(error)), visit
+
+    def beside(self, visit: Visit) -> tuple[Payload, Visit]:
+        """Keep the run that is shown on the left: the next one comes beside it."""
+        try:
+            seat = self._seat(visit)
+            if seat.run is None:
+                raise RequestError(NOTHING_YET)
+            if (seat.run.schedule, seat.run.codes) != (self.pair.schedule, self.pair.codes):
+                raise RequestError(NOT_ALIKE)
+        except SDVARError as error:
+            return self.payload(visit, notice=str(error)), visit
+        self._runs.take(visit.handle, Seat(None, seat.run))
+        visit = replace(visit, kept=replace(visit, kept=None)).next()
+        return self.payload(visit), visit
+
+    def choose(self, visit: Visit, side: object) -> tuple[Payload, Visit]:
+        """End the comparison and go on with the run on the ``left`` or on the ``right``."""
+        seat = self._seat(visit)
+        if visit.kept is None or side not in ("left", "right") or (side == "right" and seat.run is None):
+            return self.payload(visit, notice="There is no such run to go on with."), visit
+        dropped, run = (seat.run, seat.kept) if side == "left" else (seat.kept, seat.run)
+        if dropped is not None:
+            dropped.stopped = dropped.forgotten = True
+        self._runs.take(visit.handle, Seat(run))
+        visit = visit.kept if side == "left" else replace(visit, kept=None)
+        return self.payload(visit, run, len(run.frames)), visit
+
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """After the end of a run: how it compares with the target alone, if that is cheap to know."""
-        run = self._runs.get(visit.handle)
+        run = self._runs.of(visit.handle).run
         if not isinstance(run, Run) or not run.finished or run.baseline or run.target_seconds > CHEAP:
             return
         if not run.trace().finished:
             return  # a fault ended it early: there is no picture to compare
-        alone, sound = self._alone(run), self._sound(run, run.request) if run.fault else None
+        alone, sound = self._sound.alone(run), self._sound.sound(run) if run.fault else None
         if alone is not None and (sound is not None or not run.fault) and not run.forgotten:
             run.baseline = run.compared_with(alone, sound)
             yield self.payload(visit, run, visit.count), visit
@@ -164,128 +173,108 @@ class Visits:
         except SDVARError as error:
             return self.payload(visit, notice=str(error)), visit
         self.forget(visit)
-        self._keep(visit.handle, run)
+        self._runs.take(visit.handle, Seat(run))
         # Without a request: there is nothing to go on with, and Generate or Step starts a run of the controls.
         visit = Visit(visit.handle, visit.run + 1, None, len(run.frames))
         return self.payload(visit, run), visit
 
     def shown(self, visit: Visit) -> Shown:
-        """The run that is shown, for exports; one that made room is computed again. SDVARError if there is none."""
-        with self._lock:
-            run = self._runs.get(visit.handle)
-        if run is None and visit.request is not None and visit.count:
-            run, _ = self._run(visit, visit.request, again=False, fault=visit.fault)
+        """The run that is shown, of two the right one, for exports; one that made room is computed again. SDVARError
+        if there is none."""
+        seat = self._seat(visit)
+        run = seat.run or seat.kept
         if run is None or not run.frames:
             raise SDVARError("There is no run to share yet: press Generate or Step, or open a trace file.")
         return run.shown()
 
     def stop(self, visit: Visit) -> None:
         """Let a streaming run end after the event it is making; what there is stays."""
-        run = self._runs.get(visit.handle)
-        if run is not None:
+        for run in self._runs.of(visit.handle).both():
             run.stopped = True
 
     def reset(self, visit: Visit) -> tuple[Payload, Visit]:
-        """Forget the run and start with an empty stage."""
+        """Forget the runs and start with an empty stage."""
         self.forget(visit)
         visit = Visit(visit.handle, visit.run + 1)
         return self.payload(visit), visit
 
     def forget(self, visit: Visit) -> None:
-        """Drop the run of a visitor who left or reset."""
-        with self._lock:
-            run = self._runs.pop(visit.handle, None)
-        if run is not None:
-            run.stopped = run.forgotten = True
-
-    def frames(self, name: object, first: object, stop: object) -> dict:
-        """Frames ``first`` … ``stop`` − 1 of the run of that name, for a page that missed some; at most 32 at once."""
-        if not (isinstance(name, str) and type(first) is int and type(stop) is int and 0 <= first < stop):
-            return {"notice": "The page asked for frames that cannot be."}
-        run = self._named(name)
-        if run is None:
-            return {"notice": MADE_ROOM}
-        return {"frames": run.frames[first : min(stop, first + MOST_FRAMES)]}
-
-    def token(self, name: object, event: object, index: object) -> dict:
-        """The likeliest codes of one token of that event of the run of that name, with exact p and q."""
-        run, rows = self._token(name, event, index)
-        if run is None:
-            return {"notice": MADE_ROOM}
-        if rows is None:
-            return {"notice": NO_CODES if isinstance(run, OpenedRun) else NO_TOKEN}
-        return {"rows": rows}
-
-    def swatches(self, name: object, event: object, index: object) -> dict:
-        """What each of the codes of ``token`` looks like at its scale: small pictures by code."""
-        run, rows = self._token(name, event, index)
-        if run is None:
-            return {"notice": MADE_ROOM}
-        if rows is None:
-            return {"notice": NO_TOKEN}
-        swatches = self._swatches.of(run.pair, run.events[event].scale, [row["code"] for row in rows])
-        if swatches is None:
-            return {"notice": "Many visitors ask for pictures of codes: point at the token again in a moment."}
-        return {"swatches": swatches}
-
-    def _token(self, name: object, event: object, index: object) -> tuple[Run | OpenedRun | None, list[dict] | None]:
-        """The run that a page means and the codes of its token; None for what does not exist."""
-        run = self._named(name) if isinstance(name, str) else None
-        sane = type(event) is int and type(index) is int and event >= 0 and index >= 0
-        return run, run.token(event, index) if run is not None and sane else None
-
-    def _named(self, name: str) -> Run | OpenedRun | None:
-        with self._lock:
-            run = self._runs.get(name.rpartition(".")[0])
-        return run if run is not None and run.name == name else None
+        """Drop the runs of a visitor who left or reset."""
+        self._runs.leave(visit.handle)
 
     def payload(
         self,
         visit: Visit,
-        run: Run | None = None,
+        run: AnyRun | None = None,
         first: int = 0,
         *,
         busy: bool = False,
         stream: bool = False,
         notice: str | None = None,
     ) -> Payload:
-        """The value of the stage. It repeats the header, and says how many frames there are, so that a page that
+        """The value of the stage. It repeats the headers, and says how many frames there are, so that a page that
         missed values can ask for what it lacks; ``sequence`` grows, so that every value is a new one and a late one
         is known. busy: more is on its way. stream: it comes from Generate, so that the page runs after it. keep: only
-        the notice is new."""
-        shown = {"sequence": next(self._sequence), "busy": busy, "stream": stream, "notice": notice}
-        return shown | {
+        the notice is new. kept: the same of the run on the left. cursor: the event to show; None leaves it open."""
+        kept = self._runs.of(visit.handle).kept if visit.kept else None
+        return {
+            "sequence": next(self._sequence),
+            "busy": busy,
+            "stream": stream,
+            "notice": notice,
+            "cursor": None,
             "keep": run is None and notice is not None,
-            "header": run and run.header,
-            "count": len(run.frames) if run else 0,
-            "first": first,
-            "frames": run.frames[first:] if run else [],
-            "finished": run is not None and run.finished,
-            "baseline": run and run.baseline,
+            "kept": kept and _part(kept, len(kept.frames)),
+            **_part(run, first),
         }
 
     def _run(self, visit: Visit, request: Request, again: bool, fault: str | None = None) -> tuple[Run, Visit]:
         """The run that ``request`` continues, or a new one. ``again``: a finished run starts anew."""
-        with self._lock:
-            run = self._runs.get(visit.handle)
-        continues = (request, fault) == (visit.request, visit.fault) and visit.count > 0
-        if continues and run is None:
-            run = self.begun(visit.name, request, fault)
-            while len(run.frames) < visit.count and not run.finished:
-                run.advance()
-        if not continues or (again and run.finished):
-            visit = Visit(visit.handle, visit.run + 1, request, fault=fault)
+        seat = self._seat(visit)
+        run = seat.run
+        if run is None or (request, fault) != (visit.request, visit.fault) or (again and run.finished):
+            visit = visit.next(request, fault)
             run = self.begun(visit.name, request, fault)
         run.stopped = False
-        self._keep(visit.handle, run)
+        self._runs.take(visit.handle, Seat(run, seat.kept))
         return run, visit
 
-    def _keep(self, handle: str, run: Run) -> None:
-        with self._lock:
-            self._runs[handle] = run
-            self._runs.move_to_end(handle)
-            while len(self._runs) > self._most_runs:
-                self._runs.popitem(last=False)
+    def _seat(self, visit: Visit) -> Seat:
+        """The visit's runs; those that made room are computed again."""
+        seat = self._runs.of(visit.handle)
+        kept = visit.kept and (seat.named(visit.kept.name) or self._again(visit.kept))
+        return Seat(seat.named(visit.name) or self._again(visit, kept), kept)
+
+    def _again(self, visit: Visit, origin: AnyRun | None = None) -> Run | None:
+        """The run of the visit, computed again up to the event that was shown; None if it had none."""
+        if visit.request is None or not visit.count:
+            return None
+        run = self.begun(visit.name, visit.request, visit.fault, origin)
+        while len(run.frames) < visit.count and not run.finished:
+            run.advance()
+        return run
+
+    def _fork(self, visit: Visit, wish: object, stream: bool = True) -> Iterator[tuple[Payload, Visit]]:
+        with self._runs.restored(visit):
+            seat, left = self._seat(visit), visit.kept or visit
+            origin = seat.kept if visit.kept else seat.run
+            if origin is None:
+                raise RequestError(NOTHING_YET)
+            if not isinstance(origin, Run):
+                raise RequestError(NO_FORK)
+            change = forked_as(wish, origin.events)
+            origin.to_the_end()
+            visit = replace(visit, kept=replace(left, count=len(origin.frames), kept=None))
+            visit = visit.next(forked(origin.request, change), origin.fault)
+            run = self.begun(visit.name, visit.request, visit.fault, origin)
+            run.stopped = origin.stopped  # the visitor may have pressed Stop meanwhile
+            self._runs.take(visit.handle, Seat(run, origin))
+            yield from self._stream(run, visit, stream=stream)
+
+    def _as_before(self, visit: Visit, notice: str) -> Payload:
+        """All that the visit shows, once more, and why nothing came of what was wished."""
+        run = self._runs.of(visit.handle).run
+        return self.payload(visit, run, len(run.frames) if run else 0, notice=notice)
 
     def _stream(
         self, run: Run, visit: Visit, stop: float = math.inf, stream: bool = True
@@ -320,24 +309,14 @@ class Visits:
         payload = self.payload(visit, run, visit.count, busy=busy, stream=stream)
         return payload, replace(visit, count=payload["count"])
 
-    def _alone(self, run: Run) -> Trace | None:
-        """The target-only run of the same luck; None if the visitor stopped or left meanwhile."""
-        alone = replace(run.request, gamma=0, draft_length="fixed", options=(), carry_over=False, phases=())
-        return self._sound(run, alone)
 
-    def _sound(self, run: Run, request: Request) -> Trace | None:
-        """What the sound engine makes of a request; None if the visitor stopped or left meanwhile."""
-        with self._lock:
-            trace = self._baselines.get(request)
-        if trace is None:
-            events = []
-            for event in self.decoded(request):
-                events.append(event)
-                if run.stopped:
-                    return None
-            trace = self.traced(request, events)
-            with self._lock:
-                self._baselines[request] = trace
-                while len(self._baselines) > MOST_BASELINES:
-                    self._baselines.popitem(last=False)
-        return trace
+def _part(run: AnyRun | None, first: int) -> dict:
+    """What a value of the stage says of one run: its header, and the frames from ``first`` on."""
+    return {
+        "header": run and run.header,
+        "count": len(run.frames) if run else 0,
+        "first": first,
+        "frames": run.frames[first:] if run else [],
+        "finished": run is not None and run.finished,
+        "baseline": run and run.baseline,
+    }

@@ -4,14 +4,22 @@ from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError,
 from sdvar_core.pairs import Needs, Shelf, check_memory, load_pair, needs
 from sdvar_core.phases import Phase
 from sdvar_core.presets import PAIRS, TEXT_PAIRS
-from sdvar_core.request import Request
+from sdvar_core.request import Fork, Request
 from sdvar_core.scales import Schedule
 from sdvar_core.speculative.costs import Costs
 from sdvar_core.speculative.draft_length import DRAFT_LENGTHS, DraftLength
 from sdvar_core.speculative.faults import FAULTS, Fault
 from sdvar_core.speculative.fidelity import Fidelity, fidelity
 from sdvar_core.speculative.invariants import INVARIANTS
-from sdvar_core.speculative.next_scale import check_request, decode, generate, trace_of
+from sdvar_core.speculative.next_scale import (
+    check_request,
+    decode,
+    fork,
+    forked,
+    generate,
+    is_exact,
+    trace_of,
+)
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.rules import RULES, Rule
 from sdvar_core.speculative.text_pair import TextPair
@@ -72,6 +80,7 @@ __all__ = [
     "Fault",
     "Fidelity",
     "FlatTree",
+    "Fork",
     "Invariant",
     "Judged",
     "Needs",
@@ -104,8 +113,11 @@ __all__ = [
     "decode_text",
     "fidelity",
     "flat_tree",
+    "fork",
+    "forked",
     "generate",
     "generate_text",
+    "is_exact",
     "load_pair",
     "needs",
     "text_trace_of",

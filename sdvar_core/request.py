@@ -3,15 +3,51 @@
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sdvar_core.errors import RequestError
 from sdvar_core.phases import Phase
 
 MOST_PICTURES = 64
 LARGEST_SEED = 2**63 - 1
+MOST_FORKS = 16
 
 Label = str | int
+Options = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Another choice at one event of a run; what comes before it stays as it was, bit for bit.
+
+    event: how many events stay, violations not counted; the next one is the first that may be another.
+    rule, options: who judges and draws from that event on. None leaves them; a rule without options has its defaults.
+    gamma: scales drafted before each target call, from the next round on; None leaves it.
+    token: of the scale that is judged at that event, in the first picture: its verdict is turned round.
+    Raises RequestError with one sentence for anything out of range.
+    """
+
+    event: int
+    rule: str | None = None
+    options: Options | None = None
+    gamma: int | None = None
+    token: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("event", "gamma", "token"):
+            value = getattr(self, name)
+            if value is not None or name == "event":
+                object.__setattr__(self, name, whole_number(f"{name} of a fork", value, 0, None))
+        if self.options is not None:
+            object.__setattr__(self, "options", _options(self.options))
+        if self.rule is not None and not isinstance(self.rule, str):
+            raise RequestError(f"The rule of a fork must be a name, found {self.rule!r}.")
+
+    def applied(self, request: "Request") -> "Request":
+        """The settings that hold after the fork, where ``request``, which has no forks, held before it."""
+        options = request.options if self.options is None and self.rule is None else self.options or ()
+        rule = request.rule if self.rule is None else self.rule
+        return replace(request, rule=rule, options=options, gamma=request.gamma if self.gamma is None else self.gamma)
 
 
 @dataclass(frozen=True)
@@ -27,6 +63,7 @@ class Request:
     carry_over: after a correction the target's own stale answers become the next proposals (rules that share luck).
     phases: what to do until which scale; none means to speculate to the end.
     guidance, temperature, top_k (0: all codes), top_p: the sampling distribution of both models.
+    forks: what a person chose otherwise during the run, in the order of events; each a Fork or a mapping of its fields.
     Raises RequestError with one sentence for anything out of range.
     """
 
@@ -35,13 +72,14 @@ class Request:
     gamma: int = 2
     rule: str = "coupled"
     draft_length: str = "fixed"
-    options: tuple[tuple[str, float], ...] = ()
+    options: Options = ()
     carry_over: bool = False
     phases: tuple[Phase, ...] = ()
     guidance: float = 1.5
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    forks: tuple[Fork, ...] = ()
 
     def __post_init__(self) -> None:
         label = self.label
@@ -59,6 +97,7 @@ class Request:
         self._set("top_p", real_number("top_p", self.top_p, 0.0, 1.0, open_below=True))
         self._set("options", _options(self.options))
         self._set("phases", _phases(self.phases))
+        self._set("forks", _forks(self.forks))
         if not isinstance(self.carry_over, bool):
             raise RequestError(f"carry_over must be True or False, found {self.carry_over!r}.")
         for name in ("rule", "draft_length"):
@@ -83,8 +122,20 @@ class Request:
         """The seed of each picture."""
         return tuple(self.seed + index for index in range(self.batch))
 
+    @property
+    def parts(self) -> tuple["Request", ...]:
+        """The settings, without forks, that hold at first and after each of the forks."""
+        parts = [replace(self, forks=())] if self.forks else [self]
+        for fork in self.forks:
+            parts.append(fork.applied(parts[-1]))
+        return tuple(parts)
 
-def _options(value: object) -> tuple[tuple[str, float], ...]:
+    def at(self, event: int) -> "Request":
+        """The settings, without forks, in force at the event of that number, violations not counted."""
+        return self.parts[sum(fork.event <= event for fork in self.forks)]
+
+
+def _options(value: object) -> Options:
     pairs = value.items() if isinstance(value, Mapping) else value
     try:
         return tuple(sorted((str(name), number) for name, number in pairs))
@@ -96,6 +147,19 @@ def _phases(value: object) -> tuple[Phase, ...]:
     if isinstance(value, Sequence) and all(isinstance(phase, Phase) for phase in value):
         return tuple(value)
     raise RequestError(f"phases must be a sequence of Phase, found {value!r}.")
+
+
+def _forks(value: object) -> tuple[Fork, ...]:
+    try:
+        forks = tuple(one if isinstance(one, Fork) else Fork(**one) for one in value)
+    except TypeError:
+        raise RequestError(f"forks must be a sequence of Fork, found {value!r}.") from None
+    if len(forks) > MOST_FORKS:
+        raise RequestError(f"A run forks at most {MOST_FORKS} times, found {len(forks)} forks.")
+    events = [fork.event for fork in forks]
+    if events != sorted(events):
+        raise RequestError(f"Forks must stand in the order of their events, found {events}.")
+    return forks
 
 
 def _label(value: object) -> Label:

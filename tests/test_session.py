@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.answers import MOST_FRAMES
 from app.choices import FURTHER, OPTIONS, PLANS, asked, choices_of
-from app.session import MOST_FRAMES, Visit, Visits, new_visit
+from app.session import Visits
+from app.visit import Visit, new_visit
 from sdvar_core import FAULTS, RULES, Phase, Request, RequestError, generate
 from tests.fakes import fake_pair
 from tests.tiny import stirred_pair, tiny_pair

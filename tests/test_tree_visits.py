@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 import sdvar_core as sd
+from app.answers import MADE_ROOM
 from app.exports import Shelf
-from app.session import MADE_ROOM, new_visit
+from app.session import new_visit
 from app.tree.address import read_tree_address
 from app.tree.exports import TREE_EXPORTS, text_file_name
 from app.tree.session import TreeVisits

@@ -55,7 +55,8 @@ def plain(text: str, longest: int = LONGEST_TEXT) -> str:
 def settings_line(trace: Trace, label: str) -> str:
     """World, seed, rule and γ of a run, as on the page."""
     request = trace.request
-    return plain(f"{plain(label, 40)} · seed {request.seed} · {plain(request.rule, 40)} · γ {request.gamma}")
+    forked = " · forked" if request.forks else ""
+    return plain(f"{plain(label, 40)} · seed {request.seed} · {plain(request.rule, 40)} · γ {request.gamma}{forked}")
 
 
 @cache

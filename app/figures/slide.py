@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from app.figures.palette import COLOURS, LEGEND, VERDICTS, plain, settings_line, verdict_map
 from app.figures.progress import CORRECTED, Moment, moments
-from sdvar_core import RULES, Drafted, TargetCall, Trace
+from sdvar_core import Drafted, TargetCall, Trace, is_exact
 
 SIZE, DOTS = (13.333, 7.5), 144  # inches, dots an inch: 1920 × 1080
 LEFT, RIGHT = 0.04, 0.96
@@ -50,11 +50,12 @@ def _box(figure: Figure, place: tuple[float, float, float, float]) -> Axes:
 
 
 def _title(figure: Figure, trace: Trace, label: str) -> None:
-    request, rule = trace.request, RULES.get(trace.request.rule)
-    exact = " (exact)" if rule is not None and rule.exact_with(dict(request.options)) else ""
+    request, exact = trace.request, " (exact)" if is_exact(trace.request) else ""
+    by_hand = any(fork.token is not None for fork in request.forks)
+    forked = " · forked" + (", a verdict overturned by hand" if by_hand else "") if request.forks else ""
     figure.text(LEFT, 0.93, plain(label, 40), size=24, weight="bold", color=COLOURS["ink"])
     about = (
-        f"seed {request.seed} · rule {plain(request.rule, 24)}{exact} · γ {request.gamma} · guidance "
+        f"seed {request.seed} · rule {plain(request.rule, 24)}{exact} · γ {request.gamma}{forked} · guidance "
         f"{request.guidance:g} · temperature {request.temperature:g} · {plain(trace.pair, 24)}"
     )
     figure.text(LEFT, 0.885, plain(about, LONGEST_LINE), size=12, color=COLOURS["muted"])

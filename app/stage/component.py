@@ -1,6 +1,7 @@
 """The stage as a Gradio component: constant HTML and CSS, and JavaScript that draws frames."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import gradio as gr
@@ -9,7 +10,7 @@ from app.frames import VERSION
 from app.stage.bundle import bundle
 from app.stage.replay import TREE
 from app.tree.frames import VERSION as TREE_VERSION
-from sdvar_core import Pair
+from sdvar_core import RULES, Pair
 
 HERE = Path(__file__).parent
 
@@ -26,12 +27,14 @@ def build_stage(pair: Pair, order: list[str], missing: Answer, token: Answer, sw
 
     order: the names of the settings as the page gives them. missing, token, swatches: see ``Visits.frames``,
     ``Visits.token`` and ``Visits.swatches``.
-    Events: ``generate`` (the key g) and ``forward`` (one event more, asked for at the end of what there is).
+    Events: ``generate`` (the key g), ``forward`` (one event more, asked for at the end of what there is), ``fork`` (see
+    ``choices.forked_as``), ``beside`` (keep this run on the left) and ``choose`` (``side``: the run to go on with).
     A function and not a subclass of gr.HTML, because Gradio writes a .pyi file beside every subclass.
     """
 
     idle = {"version": VERSION, "run": None, "pair": pair.name, "sides": list(pair.schedule.sides),
-            "codes": pair.codes, "baseline_calls": len(pair.schedule), "order": order}  # fmt: skip
+            "codes": pair.codes, "baseline_calls": len(pair.schedule), "order": order,
+            "rules": known_rules()}  # fmt: skip
     return gr.HTML(
         value=None,
         html_template=(HERE / "stage.html").read_text(encoding="utf-8"),
@@ -62,6 +65,21 @@ def build_tree_stage(order: list[str], missing: Answer, token: Answer) -> gr.HTM
         elem_id="tree-stage",
         idle=idle,
     )
+
+
+def known_rules() -> list[dict]:
+    """The rules as the page needs to know them: for the form of a fork, and to say only the options that matter."""
+    return [
+        {
+            "name": rule.name,
+            "sentence": rule.sentence,
+            "exact": rule.exact,
+            "sharing": rule.sharing,
+            "whole": rule.whole,
+            "options": [{"name": name, **asdict(option)} for name, option in rule.options.items()],
+        }
+        for rule in RULES.values()
+    ]
 
 
 def _server_function(name: str, answer: Answer) -> Callable[[object], dict]:

@@ -15,12 +15,14 @@ const EMPTY_SCALE = {
   status: "empty", picture: null, source: null, // source: the event that p and q belong to
   carried: false, tokens: null, drafted: null, verdicts: null, kept: 0,
   p: null, q: null, standing: null, tv: null, entropy: null, luck: null,
+  rule: null, byHand: [], // who judged it since a fork, and the tokens whose verdict a person turned round
 };
 
 export function emptyState(header) {
   const cache = { held: 0, read: null, catchUp: null, dropped: null };
   return {
     index: -1, kind: null, round: 0, sentence: "", counters: null,
+    rule: null, // who judges since a fork; before one it is the rule of the settings
     scales: header.sides.map(() => EMPTY_SCALE),
     current: null, // the scale that the event is about
     reading: null, // { model, start, stop }: the scales that a forward computes
@@ -38,6 +40,7 @@ export function fold(state, frame) {
     ...state,
     index: frame.index, kind: frame.kind, round: frame.round,
     sentence: frame.sentence, counters: frame.counters,
+    rule: frame.fork ? frame.fork.rule : state.rule,
     scales: state.scales.slice(),
     current: frame.scale === undefined ? null : frame.scale,
     draftCache: settled(state.draftCache), targetCache: settled(state.targetCache),
@@ -101,7 +104,7 @@ const FOLDS = {
       tokens: frame.tokens, drafted: frame.drafted, verdicts,
       kept: frame.kept.reduce((sum, kept) => sum + kept, 0), p: frame.target_probability,
       q: frame.draft_probability, standing: frame.standing_probability, tv: frame.total_variation,
-      entropy: frame.entropy, luck: frame.luck,
+      entropy: frame.entropy, luck: frame.luck, rule: state.rule, byHand: frame.fork ? frame.fork.by_hand : [],
     };
     state.committedPicture = frame.index;
     if (!frame.passed) throwAway(state.scales, frame.scale + 1);

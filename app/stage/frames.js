@@ -1,6 +1,6 @@
 // Frames as they come from app/frames.py, decoded: base64 becomes typed arrays. Works in the browser and in node.
 
-export const VERSION = 1;
+export const VERSION = 2;
 
 const FLOATS = [
   "probability", "target_probability", "draft_probability", "standing_probability",

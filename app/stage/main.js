@@ -1,28 +1,35 @@
 // The stage put together: values come in, the visitor points and presses, and everything is drawn from one view.
 // gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
-import { AddressBar, inAddress } from "./address.js";
+import { AddressBar, inAddress, scalesTab } from "./address.js";
 import { drawCaches } from "./caches.js";
 import { Clock } from "./clock.js";
 import { showCodes } from "./codes.js";
+import { LETTERS, showCompare, sideView } from "./compare.js";
 import { showCounters } from "./counters.js";
+import { forkOf } from "./differences.js";
+import { ForkForm } from "./forking.js";
 import { HEATS } from "./heat.js";
 import { Inspector, questionOf } from "./inspector.js";
+import { mapTokenAt } from "./maps.js";
 import { drawMask, maskTokenAt } from "./mask.js";
 import { MASKS } from "./masks.js";
 import { showNarration } from "./narration.js";
 import { drawPicture } from "./picture.js";
-import { probeCell } from "./probe.js";
+import { Player, wireScrubber } from "./player.js";
+import { pointing } from "./pointing.js";
+import { probeOf } from "./probe.js";
 import { drawPyramid, pyramidLayout, tokenAt } from "./pyramid.js";
 import { showReadout } from "./readout.js";
 import { showReport } from "./report.js";
 import { barAt, drawRounds } from "./rounds.js";
-import { drawScrubber, eventAt } from "./scrubber.js";
+import { drawScrubber } from "./scrubber.js";
 import { Selection } from "./selection.js";
+import { Sides } from "./sides.js";
 import { Store } from "./store.js";
 import { Surface } from "./surface.js";
 import { readTheme } from "./theme.js";
-import { showTransport, wireTransport } from "./transport.js";
+import { showForking, showTransport, wireTransport } from "./transport.js";
 import { describeViews } from "./words.js";
 
 const parts = new Map();
@@ -34,26 +41,28 @@ const part = (name) => {
 const clock = new Clock();
 const selection = new Selection();
 const settings = { heat: "verdict", picture: "committed", mask: "block" };
-const store = new Store(props.idle, (run, first, stop) => server.frames([run, first, stop]), storeChanged);
+const missing = (run, first, stop) => server.frames([run, first, stop]);
+const sides = new Sides(() => new Store(props.idle, missing, runsChanged));
+const rules = props.idle.rules || []; // a recording has none
 const asked = (name) => (run, event, index) => server[name]([run, event, index]);
 const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
 const address = new AddressBar(() => window.location.search, (query) => {
   window.history.replaceState(window.history.state, "", query + window.location.hash);
-});
+}, undefined, undefined, scalesTab(rules));
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 let theme = readTheme(element);
 let controls = null; // the settings on the left, once one of them was touched
-let shownRun = null;
-let asking = false; // one event more was asked for
-let streaming = false; // Generate is sending events
+let shownRuns = [null];
 let scheduled = false;
 
-const view = () => ({ store, clock, selection, settings, theme, state: store.stateAt(clock.cursor) });
+// The run that the single views show: of two the right one, or the left one until there is another.
+const shownStore = () => (sides.left && !sides.right.count ? sides.left : sides.right);
+const view = () => sideView({ clock, selection, settings, theme }, shownStore());
 
-const drawings = { scrubber: drawScrubber, rounds: drawRounds, picture: drawPicture, pyramid: drawPyramid,
-  mask: drawMask, caches: drawCaches };
+const drawings = { rounds: drawRounds, picture: drawPicture, pyramid: drawPyramid, mask: drawMask, caches: drawCaches };
 const surfaces = {};
-for (const name of Object.keys(drawings)) surfaces[name] = new Surface(part(name), redraw);
+const twice = LETTERS.flatMap((letter) => [letter + "-picture", letter + "-rounds", letter + "-maps"]);
+for (const name of ["scrubber", ...Object.keys(drawings), ...twice]) surfaces[name] = new Surface(part(name), redraw);
 
 function redraw() {
   if (scheduled) return;
@@ -68,53 +77,53 @@ function redraw() {
 
 function draw() {
   const shown = view();
+  if (sides.comparing) shown.told = showCompare(part, sides, shown, surfaces);
+  else drawOne(shown);
+  const fork = sides.comparing ? forkOf(sides.right) : -1;
+  surfaces.scrubber.paint((context, width, height) =>
+    drawScrubber(context, width, height, { ...shown, stores: sides.stores, count: sides.count, fork }));
+  showTransport(part, shown, sides, settingsChanged());
+  showForking(part, shown, sides);
+  showNarration(part, shown);
+  noteAddress();
+}
+
+function drawOne(shown) {
   for (const [name, drawing] of Object.entries(drawings)) {
     surfaces[name].paint((context, width, height) => drawing(context, width, height, shown));
   }
-  showTransport(part, shown, settingsChanged());
   showCounters(part, shown);
-  const question = questionOf(shown.state, store.header, selection.token);
+  const question = questionOf(shown.state, shown.store.header, selection.token);
   showCodes(part, showReadout(part, shown), inspector.show(question));
   showReport(part, shown);
-  showNarration(part, shown);
   describeViews(part, shown);
-  noteAddress();
 }
 
 // --- What comes from the server ---------------------------------------------------------------------------------
 
-function storeChanged() {
-  if (store.header.run !== shownRun) {
-    shownRun = store.header.run;
+// While one of the runs stays, the cursor and the held token stay too.
+function runsChanged() {
+  const { runs } = sides, cursor = clock.cursor;
+  if (runs.join() !== shownRuns.join()) {
+    const stays = runs.some((run) => run && shownRuns.includes(run));
+    shownRuns = runs;
     clock.reset();
-    selection.clear();
+    clock.grow(sides.count);
+    if (stays) clock.place(cursor);
+    else selection.clear();
     inspector.clear();
     controls = null;
   }
-  clock.grow(store.count);
-  document.body.classList.toggle("sdvar-busy", store.busy);
+  clock.grow(sides.count);
+  part("compare").hidden = !sides.comparing;
+  element.querySelector(".stage").classList.toggle("comparing", sides.comparing);
+  document.body.classList.toggle("sdvar-busy", sides.right.busy);
   redraw();
 }
 
-// A step shows its event at once. A stream is followed from its beginning, until the visitor goes elsewhere.
-watch("value", async () => {
-  const value = props.value;
-  if (!value) return;
-  const begins = value.stream && !streaming;
-  streaming = value.stream && value.busy;
-  await store.receive(value);
-  asking = false;
-  if (begins) {
-    clock.follow();
-    bringIntoView();
-  }
-  else if (!value.stream && value.frames.length) clock.goTo(clock.last);
-  redraw();
-});
-
 // On a small screen the controls may hide the picture that they start.
 function bringIntoView() {
-  const box = part("picture").getBoundingClientRect();
+  const box = part(sides.comparing ? "b-picture" : "picture").getBoundingClientRect();
   if (box.top > window.innerHeight - 80) {
     element.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
   }
@@ -122,56 +131,32 @@ function bringIntoView() {
 
 // --- What the visitor does --------------------------------------------------------------------------------------
 
-const goTo = (index) => {
-  store.notice = null;
-  clock.goTo(index);
-  redraw();
-};
+const player = new Player({ sides, clock, selection, trigger, redraw, begun: bringIntoView, help: () => part("help").showModal() });
+const { goTo } = player;
+watch("value", () => { if (props.value) player.receive(props.value); });
 
-const actions = {
-  first: () => goTo(0),
-  back: () => goTo(clock.cursor - 1),
-  last: () => goTo(clock.last),
-  forward: () => {
-    if (clock.cursor < clock.last) goTo(clock.cursor + 1);
-    else if (store.count && !store.finished && !store.busy && !asking) {
-      asking = true;
-      trigger("forward");
-    }
+const forkForm = new ForkForm(part, rules, (wish) => trigger("fork", wish));
+wireTransport(element, {
+  ...player.actions,
+  fork: () => {
+    if (part("fork-button").disabled || sides.right.busy) return;
+    const [store] = sides.stores, { state } = sideView(view(), store);
+    forkForm.open(sides.comparing ? "run A" : "this run", store, state, selection.token);
   },
-  play: () => {
-    clock.toggle(performance.now());
-    redraw();
+  beside: () => {
+    if (!part("beside").disabled && !sides.comparing && !sides.right.busy) trigger("beside");
   },
-  speed: () => {
-    clock.nextSpeed();
-    redraw();
-  },
-  previousRejection: () => seekRejection(-1),
-  nextRejection: () => seekRejection(1),
-  generate: () => {
-    if (!store.busy) trigger("generate");
-  },
-  help: () => part("help").showModal(),
-  letGo: () => {
-    selection.clear();
-    redraw();
-  },
-};
-
-function seekRejection(direction) {
-  const found = clock.seek(direction, (index) => store.isRejection(index));
-  if (found !== null) goTo(found);
-}
-
-wireTransport(element, actions);
+  chooseA: () => trigger("choose", { side: "left" }),
+  chooseB: () => trigger("choose", { side: "right" }),
+});
 part("help-close").addEventListener("click", () => part("help").close());
 
 function choices(attribute, take) {
   const buttons = element.querySelectorAll("[" + attribute + "]");
   buttons.forEach((button) => button.addEventListener("click", () => {
-    take(button.getAttribute(attribute));
-    buttons.forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
+    const name = button.getAttribute(attribute);
+    take(name);
+    buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.getAttribute(attribute) === name)));
     redraw();
   }));
 }
@@ -183,48 +168,23 @@ part("mask-kind").addEventListener("change", (event) => {
   redraw();
 });
 
-// Pointing at a canvas: find(place, surface) says which token is there.
-function pointing(name, find) {
-  const canvas = part(name), surface = surfaces[name];
-  const at = (event) => {
-    const { x, y } = surface.place(event);
-    return store.count ? find(x, y, surface) : null;
-  };
-  canvas.addEventListener("pointermove", (event) => {
-    const token = at(event);
-    canvas.style.cursor = token ? "pointer" : "";
-    if (selection.hover(token)) redraw();
-  });
-  canvas.addEventListener("pointerleave", () => { if (selection.hover(null)) redraw(); });
-  canvas.addEventListener("click", (event) => {
-    const token = at(event);
-    if (token) selection.choose(token);
-    redraw();
-  });
-  canvas.addEventListener("keydown", (event) => {
-    if (!event.key.startsWith("Arrow") || !store.count) return;
-    event.preventDefault();
-    const { current } = view().state;
-    selection.move(event.key, store.header.sides, current === null ? 0 : current);
-    redraw();
+// find(x, y, width, height, sides of the run): the token at a place of the view that shows the run of store().
+function pointAt(name, store, find) {
+  pointing(part(name), surfaces[name], selection, {
+    find: (x, y, { width, height }) => find(x, y, width, height, store().header.sides),
+    ready: () => store().count > 0, sides: () => store().header.sides,
+    current: () => sideView(view(), store()).state.current, redraw,
   });
 }
-pointing("pyramid", (x, y, { width, height }) =>
-  tokenAt(x, y, pyramidLayout(width, height, store.header.sides), store.header.sides));
-pointing("mask", (x, y, { width, height }) => maskTokenAt(x, y, width, height, store.header.sides));
+pointAt("pyramid", shownStore, (x, y, width, height, scales) => tokenAt(x, y, pyramidLayout(width, height, scales), scales));
+pointAt("mask", shownStore, maskTokenAt);
+pointAt("a-maps", () => sides.stores[0], mapTokenAt);
+pointAt("b-maps", () => sides.right, mapTokenAt);
 
-part("scrubber").addEventListener("pointerdown", (event) => {
-  if (!store.count) return;
-  part("scrubber").setPointerCapture(event.pointerId);
-  scrub(event);
-});
-part("scrubber").addEventListener("pointermove", (event) => { if (event.buttons && store.count) scrub(event); });
-function scrub(event) {
-  goTo(eventAt(surfaces.scrubber.place(event).x, surfaces.scrubber.width, store.count));
-}
+wireScrubber(part("scrubber"), surfaces.scrubber, sides, goTo);
 part("rounds").addEventListener("click", (event) => {
-  const { x, y } = surfaces.rounds.place(event);
-  const index = barAt(x, y, surfaces.rounds.width, surfaces.rounds.height, view());
+  const { rounds } = surfaces, { x, y } = rounds.place(event);
+  const index = barAt(x, y, rounds.width, rounds.height, view());
   if (index !== null) goTo(index);
 });
 
@@ -235,16 +195,17 @@ part("report-fired").addEventListener("click", (event) => {
 
 // Do the controls on the left say something else than the run that is shown? What does not matter to it has no name.
 function settingsChanged() {
-  if (!controls || !store.header.run) return false;
+  const { header } = sides.right;
+  if (!controls || !header.run) return false;
   return props.idle.order.some((name, i) => {
-    const now = store.header.settings[name];
+    const now = header.settings[name];
     if (now === undefined || now === null) return false;
     return typeof now === "number" ? Number(controls[i]) !== now : controls[i] !== now;
   });
 }
 
 function noteAddress() {
-  const { order } = props.idle, { header } = store;
+  const { order } = props.idle, { header } = sides.right;
   if (!order.length) return; // a recording has no controls
   if (element.offsetParent === null) {
     address.leave();
@@ -252,7 +213,8 @@ function noteAddress() {
   }
   const chosen = controls && Object.fromEntries(order.map((name, i) => [name, controls[i]]));
   const ofRun = header.run && !header.opened ? header.settings : null;
-  address.note(chosen || ofRun, inAddress(header) && !settingsChanged() ? clock.cursor + 1 : null);
+  const whole = inAddress(header) && !settingsChanged();
+  address.note(chosen || ofRun, whole ? clock.cursor + 1 : null, whole ? header.settings.forks : []);
 }
 
 // Light or dark was switched.
@@ -262,39 +224,8 @@ new MutationObserver(() => {
 }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
 document.body.classList.remove("sdvar-busy");
 
-// For debugging and tests: what is shown, and the same moves that a visitor has.
-window.sdvar = {
-  get cursor() { return clock.cursor; },
-  get count() { return store.count; },
-  get finished() { return store.finished; },
-  get busy() { return store.busy; },
-  get header() { return store.header; },
-  get state() { return store.stateAt(clock.cursor); },
-  get frame() { return store.frames[clock.cursor] || null; },
-  get baseline() { return store.baseline; },
-  get selection() { return selection.token; },
-  get notice() { return store.notice; },
-  get inspected() { return inspector.show(questionOf(store.stateAt(clock.cursor), store.header, selection.token)); },
-  get playing() { return clock.playing; },
-  goTo,
-  select(scale, index) {
-    selection.clear();
-    selection.choose({ scale, index });
-    redraw();
-  },
-  cell: (scale, index) => probeCell(surfaces.pyramid, store.header.sides, scale, index),
-  askServer: (name, question) => server[name](question),
-  // Milliseconds that one drawing of everything takes.
-  timeDraw() {
-    const began = performance.now();
-    draw();
-    return performance.now() - began;
-  },
-  settings(values) {
-    controls = values;
-    redraw();
-  },
-};
+window.sdvar = probeOf({ sides, clock, selection, inspector, server, surfaces, view, draw, redraw, goTo,
+  settings(values) { controls = values; } });
 
 element.querySelector(".stage").dataset.ready = "true";
 redraw();

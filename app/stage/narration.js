@@ -11,15 +11,22 @@ export function showNarration(part, view) {
   const line = part("sentence");
   // While the cursor runs by itself a screen reader would be flooded.
   line.setAttribute("aria-live", clock.moving ? "off" : "polite");
-  write(line, store.notice || sentenceAt(state, store) || part("sentence-idle").textContent);
+  write(line, store.notice || view.told || sentenceAt(state, store) || part("sentence-idle").textContent);
   part("narration").classList.toggle("notice", !!store.notice);
-  part("mark").className = "mark " + (store.notice ? "corrected" : mark(view));
+  part("mark").className = "mark " + (store.notice ? "corrected" : view.told ? "call" : mark(view));
+  part("legend-differs").hidden = !view.told;
   showLegend(part, view);
 }
 
 // The last event also tells how the run compares with the target alone.
-function sentenceAt(state, { baseline }) {
-  return state.finished && baseline && state.kind === "round_end" ? (state.sentence + " " + baseline.sentence).trim() : state.sentence;
+function sentenceAt(state, { baseline, frames }) {
+  return state.finished && baseline && state.kind === "round_end" ? (state.sentence + " " + baseline.sentence).trim()
+    : forkedSentence(state, frames);
+}
+
+// At the event of a fork it also tells what was chosen otherwise.
+function forkedSentence({ index, sentence }, frames) {
+  return index >= 0 && frames[index].fork ? frames[index].fork.sentence + " " + sentence : sentence;
 }
 
 function mark({ store, state }) {

@@ -120,7 +120,8 @@ function fade(context, card, theme) {
   context.globalAlpha = 1;
 }
 
-function drawMap(context, card, record, side, view) {
+// card: { map, top, side }: where the map stands.
+export function drawMap(context, card, record, side, view) {
   const { theme, settings } = view;
   const cell = card.side / side;
   const gap = cell > 9 ? 1.5 : cell > 4 ? 0.75 : 0.4;

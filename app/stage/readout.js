@@ -12,10 +12,10 @@ export function tokenFacts(state, header, { scale, index }) {
   const at = (array) => (array ? array[index] : undefined);
   const facts = { title, verdict, drafted: at(record.drafted), standing: at(record.tokens), p: at(record.p),
     q: at(record.q), standingP: at(record.standing), tv: at(record.tv), entropy: at(record.entropy),
-    luck: at(record.luck) };
+    luck: at(record.luck), byHand: record.byHand.includes(index) };
   facts.pending = !JUDGED.includes(verdict) && verdict !== BONUS;
   return { ...facts, codes: knownCodes(facts), numbers: numberRows(facts),
-    sentence: sentenceOf(facts, header.settings.rule, record.carried) };
+    sentence: sentenceOf(facts, record.rule || header.settings.rule, record.carried) };
 }
 
 const JUDGED = [KEPT, CORRECTED, TOLERATED];
@@ -45,6 +45,7 @@ function sentenceOf(facts, rule, carried) {
   if (verdict === BONUS) return "The target drew code " + standing + " itself (p " + number(standingP) + ").";
   if (verdict === UNVERIFIED) return guess + ". It stands without a check.";
   if (!JUDGED.includes(verdict)) return guess + ". A coarser scale was corrected, so this guess is thrown away.";
+  if (facts.byHand) return byHandVerdict(facts, guess);
   if (verdict === TOLERATED) return guess + ". The test did not keep it, but its scale passed: it stands.";
   return VERDICTS[rule] ? VERDICTS[rule](facts, guess) : plainVerdict(facts, guess);
 }
@@ -77,6 +78,11 @@ VERDICTS.scale = ({ verdict, drafted, standing, luck }) =>
   (verdict === KEPT ? "The whole scale is kept, and code " + drafted + " with it: u " + number(luck) + " is below P/Q of the scale."
     : "The whole scale is redrawn: u " + number(luck) + " is not below P/Q of the scale. Code " + drafted
       + (standing === drafted ? " is drawn again." : " gives way to code " + standing + "."));
+
+function byHandVerdict({ verdict, drafted, standing }, guess) {
+  return verdict === KEPT ? guess + ". The rule rejected it; it was kept by hand."
+    : guess + ". The rule kept it; it was rejected by hand, and code " + standing + " stands in its place.";
+}
 
 function plainVerdict({ verdict, drafted, standing }, guess) {
   return verdict === KEPT ? guess + ". It is kept." : guess + ". Code " + standing + " stands in its place.";

@@ -10,7 +10,7 @@ export function drawRounds(context, width, height, view) {
   const { store, clock, theme } = view;
   const lanes = lanesOf(height);
   names(context, lanes, theme);
-  const scale = millisecondScale(store, width);
+  const scale = millisecondScale(view, width);
   const bars = store.count ? store.stateAt(store.count - 1).bars : [];
   for (const bar of bars) {
     const x = GUTTER + bar.begin * scale, long = Math.max(1.5, bar.milliseconds * scale - 1);
@@ -30,9 +30,9 @@ export function drawRounds(context, width, height, view) {
 }
 
 // The event whose bar is at a place, or null.
-export function barAt(x, y, width, height, { store }) {
-  const lanes = lanesOf(height);
-  const scale = millisecondScale(store, width);
+export function barAt(x, y, width, height, view) {
+  const { store } = view, lanes = lanesOf(height);
+  const scale = millisecondScale(view, width);
   const bars = store.count ? store.stateAt(store.count - 1).bars : [];
   const hit = bars.find((bar) => {
     const left = GUTTER + bar.begin * scale, lane = lanes[bar.lane];
@@ -60,10 +60,11 @@ function names(context, lanes, theme) {
   for (const lane of Object.values(lanes)) context.fillText(lane.name, 0, lane.top + lane.tall / 2 + 0.5);
 }
 
-function millisecondScale(store, width) {
+// longest: what must have room at least, so that two runs have one measure; in milliseconds, if given.
+function millisecondScale({ store, longest }, width) {
   const run = store.count ? store.stateAt(store.count - 1).elapsed : 0;
   const target = store.baseline ? store.baseline.milliseconds.reduce((sum, one) => sum + one, 0) : 0;
-  return (width - GUTTER - 2) / Math.max(run, target, 1);
+  return (width - GUTTER - 2) / Math.max(run, target, longest || 0, 1);
 }
 
 function caption(context, bar, x, y, room) {

@@ -9,25 +9,28 @@ export function eventAt(x, width, count) {
   return Math.min(count - 1, Math.max(0, Math.round(((x - EDGE) / (width - 2 * EDGE)) * (count - 1))));
 }
 
+// One run's ticks stand on the line; of two runs the left one's stand above it and the right one's hang below.
 // tick(frame, index, store, theme): { colour, tall, pointed } of an event.
-export function drawScrubber(context, width, height, { store, clock, theme }, tick = scaleTick) {
+export function drawScrubber(context, width, height, { stores, count, fork, clock, theme }, tick = scaleTick) {
   const middle = height / 2;
   context.fillStyle = theme.line;
   roundedBox(context, EDGE, middle - 1.5, width - 2 * EDGE, 3, 1.5);
   context.fill();
-  if (!store.count) return;
-  const place = (index) => EDGE + (store.count < 2 ? 0 : (index / (store.count - 1)) * (width - 2 * EDGE));
-  const thick = Math.max(2, Math.min(7, (width - 2 * EDGE) / store.count - 2));
-  store.frames.forEach((frame, index) => {
+  if (!count) return;
+  const place = (index) => EDGE + (count < 2 ? 0 : (index / (count - 1)) * (width - 2 * EDGE));
+  const thick = Math.max(2, Math.min(7, (width - 2 * EDGE) / count - 2));
+  stores.forEach((store, row) => store.frames.forEach((frame, index) => {
     const { colour, tall, pointed } = tick(frame, index, store, theme);
-    const length = height * tall;
+    const length = height * tall * (stores.length > 1 ? 0.58 : 1);
+    const top = stores.length === 1 ? middle - length / 2 : row ? middle + 2 : middle - 2 - length;
     context.globalAlpha = index <= clock.cursor ? 1 : 0.45;
     context.fillStyle = colour;
-    if (pointed) triangle(context, place(index), middle, Math.min(length, thick + 5));
-    else roundedBox(context, place(index) - thick / 2, middle - length / 2, thick, length, 2);
+    if (pointed) triangle(context, place(index), top + length / 2, Math.min(length, thick + 5));
+    else roundedBox(context, place(index) - thick / 2, top, thick, length, 2);
     context.fill();
-  });
+  }));
   context.globalAlpha = 1;
+  if (fork >= 0) forkMark(context, place(fork) - (count < 2 ? 0 : (width - 2 * EDGE) / (count - 1) / 2), height, theme);
   const x = place(clock.cursor);
   context.fillStyle = theme.ink;
   roundedBox(context, x - 1, 1, 2, height - 2, 1);
@@ -38,6 +41,25 @@ export function drawScrubber(context, width, height, { store, clock, theme }, ti
   context.strokeStyle = theme.card;
   context.lineWidth = 2;
   context.stroke();
+}
+
+// Where the two runs part: a dashed line between two events, with a small diamond.
+function forkMark(context, x, height, theme) {
+  context.strokeStyle = context.fillStyle = theme.accent;
+  context.lineWidth = 1.5;
+  context.setLineDash([3, 2]);
+  context.beginPath();
+  context.moveTo(x, 0);
+  context.lineTo(x, height);
+  context.stroke();
+  context.setLineDash([]);
+  context.beginPath();
+  context.moveTo(x, 0);
+  context.lineTo(x + 4, 4);
+  context.lineTo(x, 8);
+  context.lineTo(x - 4, 4);
+  context.closePath();
+  context.fill();
 }
 
 // A warning sign, so that shape tells as well as colour.

@@ -115,7 +115,8 @@ export class Store {
 
   // A rejection: an event in which at least one token was corrected.
   isRejection(index) {
-    return this.language.rejects(this.frames[index]);
+    const frame = this.frames[index];
+    return !!frame && this.language.rejects(frame);
   }
 }
 

@@ -2,10 +2,10 @@
 
 const KEYS = {
   ArrowLeft: "back", ArrowRight: "forward", " ": "play", Home: "first", End: "last", "[": "previousRejection",
-  "]": "nextRejection", "?": "help", g: "generate", Escape: "letGo",
+  "]": "nextRejection", "?": "help", g: "generate", f: "fork", c: "beside", Escape: "letGo",
 };
 
-// actions: a function for each name above, and "speed".
+// actions: a function for each name above that the stage has, and "speed".
 export function wireTransport(element, actions) {
   element.querySelectorAll("[data-do]").forEach((button) => {
     button.addEventListener("click", () => actions[button.dataset.do]());
@@ -16,7 +16,7 @@ export function wireTransport(element, actions) {
       return;
     }
     const action = KEYS[event.key];
-    if (!action || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (!actions[action] || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isTyping(event.target) || element.offsetParent === null) return;
     if (event.key === " " && event.target.closest("button, a, summary, [role=button], [role=tab]")) return;
     if (element.querySelector("dialog[open]")) return;
@@ -32,23 +32,32 @@ function isTyping(target) {
     && target.closest("input, textarea, select, [contenteditable=true], [role=listbox], [role=tab]") !== null;
 }
 
-// note(store): what the run is, in a few words.
-export function showTransport(part, { store, clock, state }, changed, note = runNote) {
+// sides: the run, or the two that are compared; view: of the one on the right, or of the left one while it is alone.
+// note(store): what a run is, in a few words.
+export function showTransport(part, { store, clock, state }, sides, changed, note = runNote) {
   const where = part("where");
-  const text = store.count ? "event " + (clock.cursor + 1) + " of " + store.count + (store.finished ? "" : " …")
+  const text = sides.count ? "event " + (clock.cursor + 1) + " of " + sides.count + (sides.finished ? "" : " …")
     : "no run yet";
   if (where.textContent !== text) where.textContent = text;
   part("speed").textContent = (clock.speed === 0.5 ? "½" : clock.speed) + "×";
   part("play").classList.toggle("playing", clock.playing);
   part("play").setAttribute("aria-label", clock.playing ? "Pause" : "Play");
-  part("run-note").textContent = changed ? "settings changed: Generate or Step starts a new run" : note(store);
+  part("run-note").textContent = changed ? "settings changed: Generate or Step starts a new run" + (sides.comparing ? " as B" : "")
+    : sides.comparing ? pairNote(sides) : note(store);
   part("run-note").classList.toggle("changed", changed);
-  showFault(part("fault-mark"), store.header.fault);
+  showFault(part("fault-mark"), sides.comparing ? null : store.header.fault);
   const scrubber = part("scrubber");
-  scrubber.setAttribute("aria-valuemin", store.count ? 1 : 0);
-  scrubber.setAttribute("aria-valuemax", store.count);
+  scrubber.setAttribute("aria-valuemin", sides.count ? 1 : 0);
+  scrubber.setAttribute("aria-valuemax", sides.count);
   scrubber.setAttribute("aria-valuenow", clock.cursor + 1);
-  scrubber.setAttribute("aria-valuetext", store.count ? text + ": " + state.sentence : text);
+  scrubber.setAttribute("aria-valuetext", sides.count ? text + ": " + state.sentence : text);
+}
+
+// The buttons that put two runs side by side.
+export function showForking(part, { store }, sides) {
+  part("fork-button").disabled = !store.count || !!sides.stores[0].header.opened;
+  part("beside").disabled = !store.count;
+  part("beside").hidden = sides.comparing;
 }
 
 function runNote({ header }) {
@@ -56,7 +65,18 @@ function runNote({ header }) {
   const { seed, rule, gamma, carry_over: carry, plan } = header.settings;
   const exact = header.exact ? " (exact)" : "";
   return header.label + " · seed " + seed + " · " + rule + exact + " · γ " + gamma + (carry ? " · carry over" : "")
-    + (plan && plan !== "speculate to the end" ? " · " + planWords(header.settings) : "");
+    + (plan && plan !== "speculate to the end" ? " · " + planWords(header.settings) : "") + forkWords(header.settings);
+}
+
+function forkWords({ forks }) {
+  if (!forks || !forks.length) return "";
+  return forks.some((fork) => fork.token !== null) ? " · forked, not exact: a verdict was overturned by hand" : " · forked";
+}
+
+function pairNote({ left, right }) {
+  const one = left.header, other = right.header;
+  if (!other.run) return one.label + " · seed " + one.settings.seed + " · run B is to come";
+  return one.label === other.label ? one.label + " · two runs, one slider" : one.label + " beside " + other.label;
 }
 
 function planWords({ plan, handover }) {

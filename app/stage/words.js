@@ -5,10 +5,7 @@ import { blankText, settledScale } from "./picture.js";
 import { write } from "./readout.js";
 
 export function describeViews(part, { state, store, settings }) {
-  name(part("picture"), settings.picture === "difference" ? differenceWords(state, settings, store)
-    : state.committedPicture === null ? "The picture: nothing is committed yet."
-    : "The picture after " + committed(state) + " of " + store.header.sides.length + " scales, world "
-      + store.header.label + ".");
+  name(part("picture"), pictureWords({ state, store, settings }));
   name(part("pyramid"), "Pyramid. " + state.scales.map((record, scale) => scaleWords(record, scale, store)).join(" ")
     + " Arrow keys choose a token.");
   const kind = MASKS[settings.mask];
@@ -19,6 +16,13 @@ export function describeViews(part, { state, store, settings }) {
     + " scales.");
   name(part("rounds"), state.bars.length + " forwards so far, " + state.call + " of them by the target.");
   write(part("mask-title"), maskTitle(state));
+}
+
+export function pictureWords({ state, store, settings }) {
+  if (settings.picture === "difference") return differenceWords(state, settings, store);
+  return state.committedPicture === null ? "The picture: nothing is committed yet."
+    : "The picture after " + committed(state) + " of " + store.header.sides.length + " scales, world "
+      + store.header.label + ".";
 }
 
 function differenceWords(state, settings, store) {

@@ -111,9 +111,24 @@ def wire_rule(rule: gr.Dropdown, options: list[gr.components.Component]) -> None
         given = {option: value for option, value in zip(OPTIONS, values, strict=True) if option in known}
         return gr.update(choices=rule_names(name, given))
 
-    rule.change(show_options, rule, [rule, *options], **QUIET)
+    # Only a visitor's own choice: what the address restores brings its options along.
+    rule.input(show_options, rule, [rule, *options], **QUIET)
     for option in options:
         option.change(tell_exactness, [rule, *options], rule, **QUIET)
+
+
+def restored(name: str, settings: dict) -> object:
+    """What a control becomes when these settings, which fit one another, are restored; they may lack any."""
+    rule = settings.get("rule", START.rule)
+    if name == "rule" and name in settings:
+        return gr.update(value=rule, info=RULES[rule].sentence, choices=rule_names(rule, _options_of(rule, settings)))
+    if name in OPTIONS:
+        return _shown(name, rule) | ({"value": settings[name]} if name in settings else {})
+    return settings.get(name, gr.skip())
+
+
+def _options_of(rule: str, settings: dict) -> dict:
+    return {name: settings[name] for name in RULES[rule].options if name in settings}
 
 
 def _shown(name: str, rule: str) -> dict:

@@ -42,9 +42,11 @@ def build_scales(page: gr.Blocks, visits: Visits) -> None:
                 buttons = _buttons()
         with gr.Column(elem_id="stage-column", min_width=320, scale=1):
             stage = build_stage(visits.pair, [*ORDER, *FURTHER], visits.frames, visits.token, visits.swatches)
-    _wire(visits, visit, [*settings.values(), *more], buttons, stage)
+    controls = settings | dict(zip(FURTHER, more, strict=True))
+    _wire(visits, visit, list(controls.values()), buttons, stage)
+    _wire_sides(visits, visit, stage)
     share.wire(visits, visit, stage, MODELS)
-    _wire_address(page, visits, visit, settings, stage)
+    _wire_address(page, visits, visit, controls, stage)
 
     def leave(visit: Visit) -> None:
         visits.forget(visit)
@@ -130,18 +132,40 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
         control.change(None, settings, None, js=TELL_STAGE, api_visibility="private")
 
 
+def _wire_sides(visits: Visits, visit: gr.State, stage: gr.HTML) -> None:
+    """Two runs side by side: a fork of the one that is shown, or whatever comes next."""
+
+    def fork(visit: Visit | None, wish: gr.EventData) -> Iterator[tuple[Payload, Visit]]:
+        yield from visits.fork(visit or new_visit(), wish._data)
+
+    def beside(visit: Visit | None) -> tuple[Payload, Visit]:
+        return visits.beside(visit or new_visit())
+
+    def choose(visit: Visit | None, wish: gr.EventData) -> tuple[Payload, Visit]:
+        side = wish._data.get("side") if isinstance(wish._data, dict) else None
+        return visits.choose(visit or new_visit(), side)
+
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    outputs = [stage, visit]
+    forked = stage.fork(fork, visit, outputs, **MODELS, **private)
+    forked.then(_compare(visits), visit, outputs, **MODELS, **private)
+    stage.beside(beside, visit, outputs, **MODELS, **private)
+    stage.choose(choose, visit, outputs, **MODELS, **private)
+
+
 def _wire_address(page: gr.Blocks, visits: Visits, visit: gr.State, settings: dict, stage: gr.HTML) -> None:
     """When the page opens: the address's settings into the controls, and its run onto the stage."""
     defaults, asked = {name: control.value for name, control in settings.items()}, gr.State(None)
 
     def read(request: gr.Request) -> list:
         address = read_address(request.query_params, defaults, visits.pair)
-        return [address.settings.get(name, gr.skip()) for name in ORDER] + [address]
+        return [further.restored(name, address.settings) for name in settings] + [address]
 
     def show(visit: Visit | None, address: Address) -> Iterator[tuple[Payload, Visit]]:
         visit = visit or new_visit()
-        if address.event is not None:
-            for payload, moved in visits.restore(visit, defaults | address.settings, address.event):
+        if address.event is not None or address.forks:
+            event = address.event or address.forks[-1].event + 1
+            for payload, moved in visits.restore(visit, defaults | address.settings, event, address.forks):
                 visit = moved
                 yield payload, moved
         if address.notice:

@@ -1,20 +1,21 @@
 """Visitors of the Tree tab and their text runs: the visits of the Scales tab with another kind of run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from app.choices import Asked
 from app.opened import FOREIGN, LARGEST_UPLOAD, LONGEST_NAME, LONGEST_SENTENCE, clipped
-from app.session import CHEAP, Payload, Visit, Visits
+from app.session import CHEAP, MOST_RUNS, Payload, Visits
 from app.tree.choices import LONGEST_PROMPT, asked_text
 from app.tree.run import OpenedText, TextRun
+from app.visit import SoundRuns, Visit
 from sdvar_core import (
     BonusToken,
     ChildJudged,
     PromptRead,
     SDVARError,
-    TextEvent,
+    TextPair,
     TextRequest,
     TextTrace,
     TraceError,
@@ -30,30 +31,47 @@ NO_BYTES = "A trace file does not hold what the models thought of other bytes."
 MOST_EVENTS, MOST_NODES = 10_000, 100_000  # of a trace file, the nodes of all trees together
 
 
+class SoundTexts(SoundRuns):
+    """What the sound engine makes of text requests."""
+
+    def alone(self, run: TextRun) -> TextTrace | None:
+        """The text of the target alone; None if the visitor stopped or left meanwhile."""
+        alone = replace(run.request, steps=0, topk=1, nodes=None, expansion="linear", verification="tree")
+        return self._of(run, replace(alone, children="likeliest", shape="fixed"))
+
+    def sound(self, run: TextRun) -> TextTrace | None:
+        """The run of the same request; None if the visitor stopped or left meanwhile."""
+        return self._of(run, run.request)
+
+    def _made(self, run: TextRun, request: TextRequest) -> TextTrace | None:
+        events = []
+        for event in decode_text(run.pair, request, watch="none"):
+            events.append(event)
+            if run.stopped:
+                return None
+        return text_trace_of(run.pair, request, events)
+
+
 class TreeVisits(Visits):
     """Every visitor's text run on one pair of language models, which is loaded when the first of them needs it."""
 
     finished_notice = "This text is finished: walk through it with the arrow keys, or press Reset to make it again."
 
+    def __init__(self, pair_loader: Callable[[], TextPair], most_runs: int = MOST_RUNS) -> None:
+        super().__init__(pair_loader, most_runs)
+        self._sound = SoundTexts()
+
     def asked(self, settings: dict) -> Asked:
         """What the controls ask for."""
         return asked_text(settings)
 
-    def begun(self, name: str, request: TextRequest, fault: str | None) -> TextRun:
-        """A new run."""
+    def begun(self, name: str, request: TextRequest, fault: str | None, origin: None = None) -> TextRun:
+        """A new run; there are no forks of texts."""
         return TextRun(name, self.pair, request, fault)
 
     def opened(self, name: str, path: Path) -> OpenedText:
         """The run of a trace file."""
         return OpenedText(name, read_text_file(path))
-
-    def decoded(self, request: TextRequest) -> Iterator[TextEvent]:
-        """The events of a request, decoded for nobody to watch."""
-        return decode_text(self.pair, request, watch="none")
-
-    def traced(self, request: TextRequest, events: list[TextEvent]) -> TextTrace:
-        """The trace of those events."""
-        return text_trace_of(self.pair, request, events)
 
     def greet(self, visit: Visit) -> Payload | None:
         """What to say to a visitor who opens the tab: nothing, or why there are no models and how to get them."""
@@ -66,22 +84,18 @@ class TreeVisits(Visits):
     def token(self, name: object, event: object, index: object) -> dict:
         """The likeliest bytes at a node of the tree of that call, with exact p and q."""
         answer = super().token(name, event, index)
-        opened = isinstance(name, str) and isinstance(self._named(name), OpenedText)
+        opened = isinstance(name, str) and isinstance(self._runs.named(name), OpenedText)
         return {"notice": NO_BYTES} if opened else answer
 
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """After the end of a run: how it compares with the target alone, if that is cheap to know."""
-        run = self._runs.get(visit.handle)
+        run = self._runs.of(visit.handle).run
         if not isinstance(run, TextRun) or not run.finished or run.baseline or run.target_seconds > CHEAP:
             return
-        alone, sound = self._alone(run), self._sound(run, run.request) if run.fault else None
+        alone, sound = self._sound.alone(run), self._sound.sound(run) if run.fault else None
         if alone is not None and (sound is not None or not run.fault) and not run.forgotten:
             run.baseline = run.compared_with(alone, sound)
             yield self.payload(visit, run, visit.count), visit
-
-    def _alone(self, run: TextRun) -> TextTrace | None:
-        alone = replace(run.request, steps=0, topk=1, nodes=None, children="likeliest", shape="fixed")
-        return self._sound(run, replace(alone, expansion="linear", verification="tree"))
 
 
 def _hangs_together(trace: TextTrace) -> bool:

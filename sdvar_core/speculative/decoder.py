@@ -7,20 +7,22 @@ scales of a VAR pyramid (Tian et al. 2024).
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from sdvar_core.errors import RequestError
 from sdvar_core.phases import Phase, plan
-from sdvar_core.probability import entropy, of_token, total_variation
+from sdvar_core.probability import entropy, of_token
 from sdvar_core.randomness import Luck, ScaleLuck
 from sdvar_core.request import Request
 from sdvar_core.speculative.acceptance import Verdict
 from sdvar_core.speculative.clock import Clock
 from sdvar_core.speculative.costs import Costs, Timing
 from sdvar_core.speculative.draft_length import GoOn, Outcome, always, draft_length_named
+from sdvar_core.speculative.overturn import overturned
 from sdvar_core.speculative.pair import Pair, ScaleModel
 from sdvar_core.speculative.reader import Prefix, Reader
+from sdvar_core.speculative.records import floats, ints, judged
 from sdvar_core.speculative.rules import rule_named
 from sdvar_core.trace import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified
 
@@ -57,6 +59,8 @@ class Decoder:
 
     listener: hears the distributions, which events do not carry: they are a hundred times as large as all else.
     costs: what forwards cost, for the controllers that ask; None means to measure them during the run.
+    settings, rule, options: those in force at the event that is being made; a fork of the request changes them.
+    by_hand: tokens whose verdict is turned round at that event.
     window, answers: of the round in progress, or of the last one; answers are the target's guided logits.
     """
 
@@ -66,10 +70,9 @@ class Decoder:
         self.pair, self.request, self.clock, self.luck = pair, request, clock, luck
         self.scales = len(pair.schedule)
         self.phases = plan(request.phases, self.scales)
-        self.rule = rule_named(request.rule)
-        self.options = self.rule.checked(dict(request.options))
-        if self.rule.codebook:
-            self.options["codebook"] = pair.tokenizer.quantizer.codebook
+        self.parts = request.parts
+        self.adopt(self.parts[0])
+        self.by_hand: list[int] = []
         self.draft_length = draft_length_named(request.draft_length)
         self.given_costs = costs
         self.draft = self.new_reader(pair.draft)
@@ -84,10 +87,36 @@ class Decoder:
         self.target_timings: list[Timing] = []
 
     def events(self) -> Iterator[Event]:
-        """Decode to the end, yielding every event as it happens."""
+        """Decode to the end, yielding every event as it happens. RequestError at a fork that this run cannot take."""
+        number = 0
+        self.reach(number)
         for phase in self.phases:
             while self.prefix.scales < phase.until:
-                yield from self.round(phase)
+                for event in self.round(phase):
+                    if self.by_hand and not isinstance(event, Judged):
+                        raise RequestError(
+                            f"Event {number + 1} of this run judges no scale: only there can a verdict be overturned."
+                        )
+                    yield event
+                    number += 1
+                    self.reach(number)
+        if self.request.forks and self.request.forks[-1].event > number:
+            raise RequestError(f"This run ends after {number} events: there is no later one to fork at.")
+
+    def reach(self, number: int) -> None:
+        """Take on what the request's forks change from event ``number`` on."""
+        self.by_hand = []
+        for fork, part in zip(self.request.forks, self.parts[1:]):
+            if fork.event == number:
+                self.adopt(part)
+                self.by_hand += [] if fork.token is None else [fork.token]
+
+    def adopt(self, settings: Request) -> None:
+        """Put the rule, its options and the γ of these settings in force."""
+        self.settings, self.rule = settings, rule_named(settings.rule)
+        self.options = self.rule.checked(dict(settings.options))
+        if self.rule.codebook:
+            self.options["codebook"] = self.pair.tokenizer.quantizer.codebook
 
     def round(self, phase: Phase) -> Iterator[Event]:
         """Draft, verify, judge, commit, roll back."""
@@ -110,7 +139,7 @@ class Decoder:
             return left
         if phase.do == "target":
             return 0
-        chosen = self.draft_length.choose(self.request.gamma, self.outcomes, self.prefix.scales, self.costs)
+        chosen = self.draft_length.choose(self.settings.gamma, self.outcomes, self.prefix.scales, self.costs)
         return min(chosen, left - 1)
 
     def propose(self, gamma: int, go_on: GoOn) -> Generator[Event, None, Window]:
@@ -121,7 +150,7 @@ class Decoder:
                 break
             if scale in self.carried:
                 proposal = Proposal(self.carried[scale])
-                yield Carried(self.number, scale, _ints(proposal.tokens))
+                yield Carried(self.number, scale, ints(proposal.tokens))
             else:
                 proposal = yield from self.guess(scale, supposed)
                 entropies.append(proposal.entropy.flatten().tolist())
@@ -137,7 +166,7 @@ class Decoder:
         seconds = self.clock() - began
         self.draft_timings.append(Timing(read_from, scale + 1, seconds))
         x, unsure = self.rule.propose(q, self.luck_of(scale)), entropy(q)
-        numbers = _ints(x), _floats(of_token(q, x)), _floats(unsure)
+        numbers = ints(x), floats(of_token(q, x)), floats(unsure)
         yield self.told(Drafted(self.number, scale, read_from, *numbers, seconds), None, q)
         return Proposal(x, q, logits, unsure)
 
@@ -164,7 +193,9 @@ class Decoder:
         self.carried, committed = {}, []
         for scale, (proposal, p) in enumerate(zip(window.proposals, answers), window.start):
             verdict = self.verdict(scale, proposal, p)
-            yield self.told(_judged(self.number, scale, proposal, p, verdict), p, proposal.distribution)
+            for token in self.by_hand:
+                verdict = overturned(verdict, token, p, proposal.tokens, self.rule, self.luck_of(scale))
+            yield self.told(judged(self.number, scale, proposal, p, verdict), p, proposal.distribution)
             committed.append(verdict.tokens)
             if not verdict.passed.all():
                 self.outcomes.append(Outcome(window.start, len(committed) - 1, failed=True))
@@ -174,7 +205,7 @@ class Decoder:
             self.outcomes.append(Outcome(window.start, len(committed), failed=False))
         scale, p = window.start + len(window.proposals), answers[-1]
         tokens = self.rule.answer(p, self.luck_of(scale))
-        numbers = _ints(tokens), _floats(of_token(p, tokens)), _floats(entropy(p))
+        numbers = ints(tokens), floats(of_token(p, tokens)), floats(entropy(p))
         yield self.told(Bonus(self.number, scale, *numbers), p, None)
         return [*committed, tokens]
 
@@ -190,7 +221,7 @@ class Decoder:
     def trust(self, window: Window) -> Generator[Event, None, list[Tensor]]:
         """Take the proposals unverified."""
         for scale, proposal in enumerate(window.proposals, window.start):
-            yield Unverified(self.number, scale, _ints(proposal.tokens))
+            yield Unverified(self.number, scale, ints(proposal.tokens))
         return [proposal.tokens for proposal in window.proposals]
 
     def commit(self, window: Window, tokens: list[Tensor]) -> RoundEnd:
@@ -254,30 +285,3 @@ class Decoder:
     def extended(self, prefix: Prefix, tokens: Tensor) -> Prefix:
         """The prefix with one scale more."""
         return prefix.extended(tokens, last=prefix.scales + 1 == self.scales)
-
-
-def _judged(number: int, scale: int, proposal: Proposal, p: Tensor, verdict: Verdict) -> Judged:
-    q, x = proposal.distribution, proposal.tokens
-    unknown = torch.full(x.shape, torch.nan)
-    return Judged(
-        round=number,
-        scale=scale,
-        drafted=_ints(x),
-        tokens=_ints(verdict.tokens),
-        kept=verdict.kept.cpu().numpy(),
-        target_probability=_floats(of_token(p, x)),
-        draft_probability=_floats(unknown if q is None else of_token(q, x)),
-        standing_probability=_floats(of_token(p, verdict.tokens)),
-        total_variation=_floats(unknown if q is None else total_variation(p, q)),
-        entropy=_floats(entropy(p)),
-        luck=_floats(verdict.luck),
-        passed=verdict.passed.cpu().numpy(),
-    )
-
-
-def _ints(tokens: Tensor) -> np.ndarray:
-    return tokens.cpu().numpy().astype(np.int32)
-
-
-def _floats(values: Tensor) -> np.ndarray:
-    return values.cpu().numpy().astype(np.float32)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sdvar_core.errors import RequestError, TraceError
 from sdvar_core.speculative.decoder import Decoder, Proposal, Window
+from sdvar_core.speculative.overturn import overturned
 from sdvar_core.speculative.watch import Invariant, Watch, same
 from sdvar_core.trace import Bonus, Event, Judged, RoundEnd, TargetCall
 
@@ -140,7 +141,7 @@ def guidance(watch: Watch, event: Event | None) -> str | None:
 
 def whole_scales(watch: Watch, event: Event | None) -> str | None:
     """Under an exact rule a scale passes if and only if every token of the picture was kept there."""
-    exact = watch.rule.exact_with(dict(watch.decoder.request.options))
+    exact = watch.rule.exact_with(dict(watch.decoder.settings.options))
     if not isinstance(event, Judged) or not exact or np.array_equal(event.passed, event.kept.all(axis=1)):
         return None
     return f"Scale {event.scale + 1} {'passed' if event.passed.any() else 'failed'}, but its tokens were not judged so."
@@ -193,11 +194,11 @@ def drawn(watch: Watch, event: Event | None) -> str | None:
     if not isinstance(event, RoundEnd):
         return None
     window = watch.decoder.window
-    for scale, proposal in enumerate(window.proposals, window.start):
+    for scale, (proposal, rule) in enumerate(zip(window.proposals, watch.drawn_by), window.start):
         q = proposal.distribution
         if q is None:
             continue
-        if not torch.equal(watch.rule.propose(q, watch.decoder.luck_of(scale)), proposal.tokens):
+        if not torch.equal(rule.propose(q, watch.decoder.luck_of(scale)), proposal.tokens):
             return f"The guesses of scale {scale + 1} are not draws from the q that was recorded."
     return None
 
@@ -214,6 +215,8 @@ def judgement(watch: Watch, event: Event | None) -> str | None:
         return None if np.array_equal(right, event.tokens) else f"Scale {event.scale + 1} is not the target's own draw."
     proposal = window.proposals[event.scale - window.start]
     verdict = watch.rule.judge(p, proposal.distribution, proposal.tokens, scale_luck, **decoder.options)
+    for token in decoder.by_hand:
+        verdict = overturned(verdict, token, p, proposal.tokens, watch.rule, scale_luck)
     pairs = ((verdict.kept, event.kept), (verdict.tokens, event.tokens), (verdict.passed, event.passed))
     if all(np.array_equal(right.cpu().numpy(), found) for right, found in pairs):
         return None

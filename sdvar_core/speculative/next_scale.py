@@ -1,21 +1,22 @@
 """The public entrance to next-scale decoding: a request in, events or a whole trace out."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from sdvar_core.errors import RequestError
 from sdvar_core.phases import plan
 from sdvar_core.randomness import Luck
-from sdvar_core.request import Request
-from sdvar_core.speculative.clock import Clock, synchronised_clock
+from sdvar_core.request import Fork, Request
+from sdvar_core.speculative.clock import Clock, clock_of, synchronised_clock
 from sdvar_core.speculative.costs import Costs
 from sdvar_core.speculative.decoder import Listener, nobody
 from sdvar_core.speculative.draft_length import draft_length_named
 from sdvar_core.speculative.faults import NO_FAULT, fault_named
 from sdvar_core.speculative.invariants import Watching, invariants_for
 from sdvar_core.speculative.pair import Pair
-from sdvar_core.speculative.rules import rule_named
+from sdvar_core.speculative.rules import RULES, rule_named
 from sdvar_core.speculative.watch import WatchedLuck, watched
-from sdvar_core.trace import Event, Trace
+from sdvar_core.trace import Drafted, Event, TargetCall, Trace, Violation
 
 
 def decode(
@@ -31,7 +32,8 @@ def decode(
 ) -> Iterator[Event]:
     """Decode one batch of pictures, yielding every event as it happens.
 
-    Raises RequestError before the first event if the request does not fit the pair. ``clock`` measures the seconds in
+    Raises RequestError before the first event if the request does not fit the pair, and at a fork of the request that
+    the run cannot take: after its end, or to overturn a verdict where none is. ``clock`` measures the seconds in
     the events, by default waiting for the device. ``costs`` are what forwards cost where a draft-length controller asks
     (``cost_model``). Without them they are measured, so that such a run repeats itself only under the same clock; with
     them it always does. ``luck`` stands in for the luck of the request's seeds. Batches commit the least progress of
@@ -60,16 +62,50 @@ def check_request(pair: Pair, request: Request) -> None:
     """RequestError if the request does not fit the pair."""
     scales = len(pair.schedule)
     pair.class_indices(request)
-    rule = rule_named(request.rule)
-    rule.checked(dict(request.options))
     draft_length_named(request.draft_length)
     plan(request.phases, scales)
-    if request.carry_over and not rule.sharing:
-        raise RequestError(f"Rule {rule.name!r} cannot carry answers over: draft and target must share their luck.")
-    if request.gamma > scales:
-        raise RequestError(
-            f"gamma must be a whole number from 0 to {scales}, the scales of {pair.name}, found {request.gamma}."
-        )
+    for part in request.parts:
+        rule = rule_named(part.rule)
+        rule.checked(dict(part.options))
+        if part.carry_over and not rule.sharing:
+            raise RequestError(f"Rule {rule.name!r} cannot carry answers over: draft and target must share their luck.")
+        if part.gamma > scales:
+            raise RequestError(
+                f"gamma must be a whole number from 0 to {scales}, the scales of {pair.name}, found {part.gamma}."
+            )
+
+
+def is_exact(request: Request) -> bool:
+    """Whether a sound run of the request has the target's law: every rule in it is exact with its options, the target
+    decides every scale, and no verdict was overturned by hand. False for a rule that is not known."""
+    ruled = all(part.rule in RULES and RULES[part.rule].exact_with(dict(part.options)) for part in request.parts)
+    by_hand = any(fork.token is not None for fork in request.forks)
+    return ruled and not by_hand and all(phase.do != "draft" for phase in request.phases)
+
+
+def fork(
+    pair: Pair,
+    trace: Trace,
+    change: Fork,
+    *,
+    fault: str | None = None,
+    watch: Watching = "cheap",
+    listener: Listener = nobody,
+) -> Iterator[Event]:
+    """Run a trace again and on from one of its events with another choice: yields all events, those that stay too.
+
+    Those before the fork are bit for bit those of ``trace``, their measured seconds included; so are all others, but
+    for their seconds, if nothing is changed. ``fault`` must be that of the trace. RequestError as in ``decode``.
+    """
+    stay = [event for event in trace.events if not isinstance(event, Violation)][: change.event]
+    seconds = [event.seconds for event in stay if isinstance(event, Drafted | TargetCall)]
+    clock = clock_of(seconds, synchronised_clock(pair.device))
+    return decode(pair, forked(trace.request, change), clock, fault=fault, watch=watch, listener=listener)
+
+
+def forked(request: Request, change: Fork) -> Request:
+    """The request of a run that leaves the run of ``request`` at a fork; what that run forked later is undone."""
+    return replace(request, forks=(*(one for one in request.forks if one.event <= change.event), change))
 
 
 def trace_of(pair: Pair, request: Request, events: Sequence[Event]) -> Trace:

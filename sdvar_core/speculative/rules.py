@@ -38,8 +38,9 @@ class Rule:
 
     exact: the committed tokens have the target's law, as long as every option has its default.
     sharing: draft and target draw with the same luck, so that a proposal needs no q and stale answers can be carried
-    over. codebook: ``judge`` takes the codebook too. redraw: of p and q, the distribution that a token which is not
-    kept is drawn from; None where the target's own answer stands instead, or the scale is redrawn as a whole.
+    over. codebook: ``judge`` takes the codebook too. whole: a scale has one verdict, not one for each token.
+    redraw: of p and q, the distribution that a token which is not kept is drawn from; None where the target's own
+    answer stands instead, or the scale is redrawn as a whole.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Rule:
     options: Mapping[str, Option] = field(default_factory=dict)
     sharing: bool = False
     codebook: bool = False
+    whole: bool = False
     redraw: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def checked(self, options: Mapping[str, object]) -> dict[str, float]:
@@ -94,6 +96,7 @@ _ALL_RULES = (
         True,
         "A scale is kept whole with probability min(1, P/Q), else redrawn whole. The distribution is the target's.",
         acceptance.scale,
+        whole=True,
     ),
     Rule(
         "greedy",
@@ -158,6 +161,7 @@ _ALL_RULES = (
         "A scale is kept whole if the target finds it hardly more surprising than its own draws, else redrawn whole.",
         relaxed.likelihood,
         options={"bound": Option(0.1, 0.0, 100.0, "Largest mean excess surprise in nats a token.")},
+        whole=True,
     ),
     Rule(
         "budget",

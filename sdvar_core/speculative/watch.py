@@ -14,7 +14,7 @@ from sdvar_core.randomness import Luck, Stream
 from sdvar_core.speculative.decoder import Decoder
 from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.reader import Prefix, Reader
-from sdvar_core.speculative.rules import rule_named
+from sdvar_core.speculative.rules import Rule, rule_named
 from sdvar_core.trace import SETTLING, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Trace, Violation
 from sdvar_core.trace_check import Walk
 
@@ -74,7 +74,8 @@ class WatchedScaleLuck:
 class Watch:
     """What is known to be true of a run after the events so far.
 
-    prefix: made from the committed tokens. proposals, standing: tokens of this round, one (batch, n²) a scale.
+    prefix: made from the committed tokens. proposals, standing: tokens of this round, one (batch, n²) a scale;
+    drawn_by: the rule by which each proposal was made.
     held: how many scales each cache must hold, "draft" and "target". due: what those concerned by the last event held
     before it. kept, ceilings: how many judgements kept the guess, and what bounds the chance of each.
     """
@@ -82,10 +83,10 @@ class Watch:
     def __init__(self, decoder: Decoder, pair: Pair, luck: WatchedLuck) -> None:
         request = decoder.request
         self.decoder, self.pair, self.luck = decoder, pair, luck
-        self.rule = rule_named(request.rule)
         self.walk = Walk(Trace(pair.name, request, pair.schedule, pair.codes, ()))
         self.prefix = Prefix.empty(pair.tokenizer.quantizer, request.batch)
         self.proposals: list[np.ndarray] = []
+        self.drawn_by: list[Rule] = []
         self.standing: list[np.ndarray] = []
         self.held = {"draft": 0, "target": 0}
         self.due: dict[str, int] = {}
@@ -93,6 +94,11 @@ class Watch:
         self.kept, self.ceilings = 0, np.zeros(0)
         self.reference: Reader | None = None
         self.found: set[tuple[str, int]] = set()
+
+    @property
+    def rule(self) -> Rule:
+        """The rule in force at the event just seen."""
+        return rule_named(self.decoder.settings.rule)
 
     def violations(self, event: Event | None, invariants: Iterable[Invariant]) -> Iterator[Violation]:
         """Learn from the event, then check; a violation at most once a round."""
@@ -108,10 +114,11 @@ class Watch:
     def learn(self, event: Event) -> None:
         """Take the event into account."""
         if self.ended:
-            self.proposals, self.standing, self.ended = [], [], False
+            self.proposals, self.drawn_by, self.standing, self.ended = [], [], [], False
         self.round = event.round
         if isinstance(event, Drafted | Carried):
             self.proposals.append(event.tokens)
+            self.drawn_by.append(self.rule)
         if isinstance(event, SETTLING):
             self.standing.append(event.tokens)
         match event:

@@ -16,7 +16,7 @@ import { Selection, neighbour } from "../../app/stage/selection.js";
 import { Store } from "../../app/stage/store.js";
 
 const SIDES = [1, 2, 3];
-const HEADER = { version: 1, run: "a.1", sides: SIDES, codes: 8, baseline_calls: 3, settings: { rule: "coupled" } };
+const HEADER = { version: 2, run: "a.1", sides: SIDES, codes: 8, baseline_calls: 3, settings: { rule: "coupled" } };
 const COUNTERS = { target_calls: 0 };
 
 const base64 = (view) => Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString("base64");

@@ -7,6 +7,7 @@ import { queryOf } from "../../app/stage/address.js";
 import { Clock } from "../../app/stage/clock.js";
 import { Player } from "../../app/stage/player.js";
 import { Selection } from "../../app/stage/selection.js";
+import { treeTab } from "../../app/stage/tree/address.js";
 import { masksLayout, rowAt, wrongCells } from "../../app/stage/tree/ancestors.js";
 import { line, nameOf, pieces, signOf } from "../../app/stage/tree/bytes.js";
 import { counterTexts } from "../../app/stage/tree/counters.js";
@@ -229,17 +230,18 @@ test("what the run is, in a few words", () => {
 });
 
 test("addresses of two tabs do not mix", () => {
-  const tree = { tab: "tree", names: ["prompt", "seed"] };
-  assert.equal(queryOf("?__theme=dark&world=ocean&seed=7&event=2", { prompt: "a b", seed: 1 }, 3, tree),
+  const tree = treeTab(["prompt", "seed"]);
+  assert.equal(queryOf("?__theme=dark&world=ocean&seed=7&event=2", { prompt: "a b", seed: 1 }, 3, [], tree),
     "?__theme=dark&tab=tree&prompt=a+b&seed=1&event=3");
   assert.equal(queryOf("?tab=tree&prompt=x&event=2&seed=1", { seed: 7 }, null), "?seed=7");
-  assert.equal(queryOf("?tab=tree&prompt=x&seed=1", null, 4, tree), "?tab=tree&prompt=x&seed=1&event=4");
+  assert.equal(queryOf("?tab=tree&prompt=x&seed=1", null, 4, [], tree), "?tab=tree&prompt=x&seed=1&event=4");
 });
 
 test("the player asks for one event at the end, once", async () => {
   const asked = [], clock = new Clock();
   const store = { count: 2, finished: false, busy: false, notice: "old", isRejection: (index) => index === 0, receive: async () => {} };
-  const player = new Player({ store, clock, selection: new Selection(), trigger: (name) => asked.push(name), redraw() {}, begun() {}, help() {} });
+  const sides = { right: store, stores: [store], count: 2, receive: store.receive };
+  const player = new Player({ sides, clock, selection: new Selection(), trigger: (name) => asked.push(name), redraw() {}, begun() {}, help() {} });
   clock.grow(2);
   player.actions.forward();
   assert.deepEqual([clock.cursor, store.notice, asked.length], [1, null, 0]);

@@ -4,14 +4,17 @@
 import { AddressBar } from "../address.js";
 import { Clock } from "../clock.js";
 import { Inspector } from "../inspector.js";
-import { Player, wirePointing, wireScrubber } from "../player.js";
+import { Player, wireScrubber } from "../player.js";
+import { pointer } from "../pointing.js";
 import { barAt, drawRounds } from "../rounds.js";
 import { drawScrubber } from "../scrubber.js";
 import { Selection } from "../selection.js";
+import { Sides } from "../sides.js";
 import { Store } from "../store.js";
 import { Surface } from "../surface.js";
 import { readTheme } from "../theme.js";
 import { showTransport, wireTransport } from "../transport.js";
+import { treeTab } from "./address.js";
 import { drawMasks, rowAt } from "./ancestors.js";
 import { drawTree, layoutNow } from "./branches.js";
 import { showCounters } from "./counters.js";
@@ -36,12 +39,13 @@ const language = { version: VERSION, decodeFrame, emptyState, fold,
   rejects: (frame) => frame.kind === "child_judged" && !frame.accepted };
 const clock = new Clock();
 const selection = new Selection();
-const store = new Store(props.idle, (run, first, stop) => server.frames([run, first, stop]), storeChanged, language);
+const missing = (run, first, stop) => server.frames([run, first, stop]);
+const sides = new Sides(() => new Store(props.idle, missing, runChanged, language));
 const askToken = (run, event, index) => server.token([run, event, index]);
 const inspector = new Inspector({ token: async (...question) => ({ swatches: {}, ...await askToken(...question) }) }, () => redraw());
 const address = new AddressBar(() => window.location.search, (query) => {
   window.history.replaceState(window.history.state, "", query + window.location.hash);
-}, undefined, undefined, { tab: "tree", names: props.idle.order });
+}, undefined, undefined, treeTab(props.idle.order));
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 let theme = readTheme(element);
 let controls = null; // the settings on the left, once one of them was touched
@@ -49,8 +53,8 @@ let shownRun = null;
 let scheduled = false;
 
 function view() {
-  const state = store.stateAt(clock.cursor);
-  return { store, clock, selection, theme, state, focus: focusOf(state, selection) };
+  const store = sides.right, state = store.stateAt(clock.cursor);
+  return { store, clock, selection, theme, state, focus: focusOf(state, selection), stores: sides.stores, count: sides.count };
 }
 
 const ticked = (context, width, height, shown) => drawScrubber(context, width, height, shown, tick);
@@ -74,7 +78,7 @@ function draw() {
   for (const [name, drawing] of Object.entries(drawings)) {
     surfaces[name].paint((context, width, height) => drawing(context, width, height, shown));
   }
-  showTransport(part, shown, settingsChanged(), runNote);
+  showTransport(part, shown, sides, settingsChanged(), runNote);
   showText(part, shown);
   showCounters(part, shown);
   showNode(part, shown, inspector.show(question(shown)));
@@ -86,14 +90,15 @@ function draw() {
 }
 
 // The node whose likeliest bytes are wanted: those of the target's call over its tree.
-function question({ state, focus }) {
+function question({ state, store, focus }) {
   const known = focus !== null && state.tree.source !== null && store.header.run;
   return known ? { run: store.header.run, event: state.tree.source, index: focus } : null;
 }
 
 // --- What comes from the server ---------------------------------------------------------------------------------
 
-function storeChanged() {
+function runChanged() {
+  const store = sides.right;
   if (store.header.run !== shownRun) {
     shownRun = store.header.run;
     clock.reset();
@@ -106,7 +111,7 @@ function storeChanged() {
   redraw();
 }
 
-const player = new Player({ store, clock, selection, trigger, redraw,
+const player = new Player({ sides, clock, selection, trigger, redraw,
   begun() { // on a small screen the controls may hide the text that they start
     if (part("text-card").getBoundingClientRect().top > window.innerHeight - 80) {
       element.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
@@ -120,23 +125,23 @@ watch("value", () => { if (props.value) player.receive(props.value); });
 
 wireTransport(element, player.actions);
 part("help-close").addEventListener("click", () => part("help").close());
-wireScrubber(part("scrubber"), surfaces.scrubber, store, player.goTo);
+wireScrubber(part("scrubber"), surfaces.scrubber, sides, player.goTo);
 
 const asToken = (node) => (node === null ? null : { index: node });
-wirePointing(part("tree"), surfaces.tree, selection, (x, y, { width, height }) => {
+pointer(part("tree"), surfaces.tree, selection, (x, y, { width, height }) => {
   const layout = layoutNow(width, height, view());
   return layout && asToken(nodeAt(x, y, layout));
 }, redraw);
-wirePointing(part("masks"), surfaces.masks, selection, (x, y, { width, height }) => {
-  const { tree } = store.stateAt(clock.cursor);
+pointer(part("masks"), surfaces.masks, selection, (x, y, { width, height }) => {
+  const { tree } = view().state;
   return tree && asToken(rowAt(x, y, width, height, tree));
 }, redraw);
 for (const name of ["tree", "masks"]) {
   part(name).addEventListener("keydown", (event) => {
-    const { tree } = store.stateAt(clock.cursor);
+    const { tree } = view().state;
     if (!event.key.startsWith("Arrow") || !tree) return;
     event.preventDefault();
-    const from = selection.chosen ? focusOf(store.stateAt(clock.cursor), selection) : null;
+    const from = selection.chosen ? focusOf(view().state, selection) : null;
     select(from === null ? 0 : step(tree, from, event.key));
   });
 }
@@ -164,15 +169,16 @@ part("report-fired").addEventListener("click", (event) => {
 
 // Do the controls on the left say something else than the run that is shown?
 function settingsChanged() {
-  if (!controls || !store.header.run) return false;
+  const { header } = sides.right;
+  if (!controls || !header.run) return false;
   return props.idle.order.concat("fault").some((name, i) => {
-    const now = store.header.settings[name];
+    const now = header.settings[name];
     return typeof now === "number" ? Number(controls[i]) !== now : controls[i] !== now;
   });
 }
 
 function noteAddress() {
-  const { order } = props.idle, { header } = store;
+  const { order } = props.idle, { header } = sides.right;
   if (!order.length) return; // a recording has no controls
   if (element.offsetParent === null) return address.leave();
   const chosen = controls && Object.fromEntries(order.map((name, i) => [name, controls[i]]));
@@ -191,16 +197,16 @@ document.body.classList.remove("sdvar-tree-busy");
 // For debugging and tests: what is shown, and the same moves that a visitor has.
 window.sdvarTree = {
   get cursor() { return clock.cursor; },
-  get count() { return store.count; },
-  get finished() { return store.finished; },
-  get busy() { return store.busy; },
-  get header() { return store.header; },
-  get state() { return store.stateAt(clock.cursor); },
-  get frame() { return store.frames[clock.cursor] || null; },
-  get baseline() { return store.baseline; },
+  get count() { return sides.right.count; },
+  get finished() { return sides.right.finished; },
+  get busy() { return sides.right.busy; },
+  get header() { return sides.right.header; },
+  get state() { return view().state; },
+  get frame() { return sides.right.frames[clock.cursor] || null; },
+  get baseline() { return sides.right.baseline; },
   get selection() { return selection.token; },
   get focus() { return view().focus; },
-  get notice() { return store.notice; },
+  get notice() { return sides.right.notice; },
   get playing() { return clock.playing; },
   get inspected() { return inspector.show(question(view())); },
   goTo: player.goTo,
