@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 LIKELIEST = 8
-MOST_NORMS = 96  # nodes of one tree whose states are made for their norms
 
 Path = tuple[int, ...]
 """The tokens from the root, which is left out, down to a node."""
@@ -122,12 +121,10 @@ def norms_of(state: Any) -> list[float] | None:
     return None if layers is None else [float(layer.delta.norm()) for layer in layers]
 
 
-def norms_after(pending: HeardPending, nodes: int) -> np.ndarray | None:
-    """The norms of the states after all nodes of a pending tree, (node, layer); None for a large one."""
-    if nodes > MOST_NORMS:
-        return None
-    rows = [norms_of(pending.pending.state_at(node)) for node in range(nodes)]
-    return None if None in rows else np.array(rows, np.float32)
+def norms_after(pending: HeardPending) -> np.ndarray | None:
+    """The norms of the states after all nodes of a pending tree, (node, layer); None where there is no such thing."""
+    norms = getattr(pending.pending, "norms", None)
+    return None if norms is None else norms().cpu().numpy().astype(np.float32)
 
 
 def _softened(logits: np.ndarray, temperature: float) -> np.ndarray:

@@ -112,7 +112,7 @@ class TextRun:
             self._likeliest[len(self.events) - 1] = Likeliest(
                 tokens, parents, self._target.logits, after, self.request.temperature
             )
-            return norms_after(self._pending, len(tokens))
+            return norms_after(self._pending)
         if isinstance(event, TreeCommit):
             norms = norms_of(self._pending.taken)
             return None if norms is None else np.array(norms, np.float32)
