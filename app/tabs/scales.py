@@ -8,7 +8,7 @@ import gradio as gr
 from PIL import Image
 
 from app.address import Address, read_address
-from app.choices import FURTHER
+from app.choices import FURTHER, OPTIONS
 from app.session import Payload, Visit, Visits, new_visit
 from app.stage import build_stage
 from app.tabs import further
@@ -155,7 +155,9 @@ def _wire_sides(visits: Visits, visit: gr.State, stage: gr.HTML) -> None:
 
 def _wire_address(page: gr.Blocks, visits: Visits, visit: gr.State, settings: dict, stage: gr.HTML) -> None:
     """When the page opens: the address's settings into the controls, and its run onto the stage."""
-    defaults, asked = {name: control.value for name, control in settings.items()}, gr.State(None)
+    # Without the options: each has the default of the rule that the address names.
+    defaults = {name: control.value for name, control in settings.items() if name not in OPTIONS}
+    asked = gr.State(None)
 
     def read(request: gr.Request) -> list:
         address = read_address(request.query_params, defaults, visits.pair)
