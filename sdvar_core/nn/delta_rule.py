@@ -138,8 +138,8 @@ class PendingDelta:
     def norms(self) -> Tensor:
         """Frobenius norms of the states after all nodes, (batch, value heads, node), none of which is built.
 
-        ‖S_i‖² = e^{2G_i}‖S₀‖² + 2e^{G_i} Σ_j w_ij k_jᵀS₀u_j + Σ_jl w_ij w_il (k_j·k_l)(u_j·u_l) with w_ij = e^{G_i−G_j},
-        j and l on the path to i.
+        ‖S_i‖² = e^{2G_i}‖S₀‖² + 2e^{G_i} Σ_j w_ij k_jᵀS₀u_j + Σ_jl w_ij w_il (k_j·k_l)(u_j·u_l), where
+        w_ij = e^{G_i−G_j}, and j and l are on the path to i.
         """
         seen = torch.from_numpy(self.topology.mask).to(self.state.device)
         with _no_autocast(self.keys):
