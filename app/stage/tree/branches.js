@@ -156,10 +156,11 @@ function beside(context, { x, y }, tree, node, leads, theme) {
   context.fillText(text, x + WIDE / 2 + 5, y + far);
 }
 
-function drawOwn(context, { own }, bonus, theme) {
+function drawOwn(context, { own, column }, bonus, theme) {
   const corrected = bonus.origin === CORRECTION, tall = Math.min(22, Math.max(14, own.row - 4));
   box(context, own, tall, corrected ? theme.card : theme.bonusSoft, corrected ? theme.corrected : theme.bonus, 2);
   letter(context, own, bonus.token, corrected ? theme.correctedText : theme.ink, null, theme);
+  if (column < 92) return; // no room for the word
   context.font = font(theme, 10.5);
   context.textAlign = "left";
   context.fillStyle = corrected ? theme.correctedText : theme.bonusText;
