@@ -48,6 +48,8 @@ class Address:
 def read_address(query: Mapping[str, str], defaults: dict, pair: Pair) -> Address:
     """The settings that fit beside ``defaults`` and one another, and the event and the forks if there are any."""
     settings, refused, event, forks = {}, [], None, ()
+    if "tab" in query:
+        return Address({}, None, None)  # it means a run of another tab
     for name, setting in (PARAMETERS | {name: name for name in FURTHER}).items():
         if name in query:
             try:

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,7 +35,7 @@ class Export:
     name: str
     note: str
     ending: str
-    write: Callable[[Shown, Path], object]
+    write: Callable[[Any, Path], object]
 
 
 def pictures_of(shown: Shown) -> dict[int, np.ndarray]:
@@ -94,19 +95,24 @@ def file_name(shown: Shown, ending: str) -> str:
 
 
 class Shelf:
-    """The folders of all visits, inside ``root``; the oldest visit makes room, and so does its oldest file."""
+    """The folders of all visits, inside ``root``; the oldest visit makes room, and so does its oldest file.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    exports: the kinds of files. named: gives a run's file its name.
+    """
+
+    def __init__(
+        self, root: Path, exports: dict[str, Export] = EXPORTS, named: Callable[[Any, str], str] = file_name
+    ) -> None:
+        self._root, self._exports, self._named = root, exports, named
         self._folders: OrderedDict[str, Path] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, handle: str, kind: str, shown: Shown) -> Path:
+    def put(self, handle: str, kind: str, shown: Any) -> Path:
         """Make a file of a run for the visit ``handle``; SDVARError if there is nothing to make it of."""
         if not shown.frames:
             raise SDVARError("There is nothing to share yet: press Generate or Step first.")
-        export, folder = EXPORTS[kind], self._folder(handle)
-        path = folder / file_name(shown, export.ending)
+        export, folder = self._exports[kind], self._folder(handle)
+        path = folder / self._named(shown, export.ending)
         export.write(shown, path)
         files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime_ns)
         for old in files[:-MOST_FILES]:

@@ -11,10 +11,14 @@ from gradio.themes.utils.fonts import Font
 from app.session import Visits
 from app.tabs.scales import MODELS, build_scales, generate_endpoint
 from app.tabs.share import share_css
-from sdvar_core import Pair
+from app.tabs.tree import build_tree, generate_text_endpoint
+from app.tree.exports import TREE_EXPORTS
+from app.tree.session import TreeVisits
+from sdvar_core import Pair, TextPair, load_pair
 
 HERE = Path(__file__).parent
 ASSETS = HERE.parent / "assets"
+TEXT_PAIR = "python-bytes"
 MOST_WAITING = 32
 LARGEST_FILE = "32mb"  # a visitor may send; a trace is far smaller
 KEPT = (600, 3600)  # files that visitors made or sent: look every so many seconds, and throw away what is older
@@ -24,23 +28,39 @@ BLUES = ("#eef4fb", "#dbe8f6", "#b9d2ee", "#8db5e2", "#5a91d1", "#2f72bd", "#256
          "#0d2139")  # fmt: skip
 
 
-def build_page(pair_loader: Callable[[], Pair]) -> gr.Blocks:
-    """The whole page on the pair that ``pair_loader`` gives; launch it with ``launch_options``."""
-    visits = Visits(pair_loader)
+def load_text() -> TextPair:
+    """The pair of language models of the Tree tab."""
+    return load_pair(TEXT_PAIR)
+
+
+def build_page(pair_loader: Callable[[], Pair], text_pair_loader: Callable[[], TextPair] = load_text) -> gr.Blocks:
+    """The whole page on the pairs that the loaders give; launch it with ``launch_options``.
+
+    text_pair_loader: called when the first visitor opens the Tree tab, and again while it raises.
+    """
+    visits, tree_visits = Visits(pair_loader), TreeVisits(text_pair_loader)
     with gr.Blocks(title="SDVAR", analytics_enabled=False, fill_width=True, delete_cache=KEPT) as page:
         gr.HTML(title_bar(visits.pair), js_on_load=None, apply_default_css=False, elem_id="title-bar")
-        with gr.Tabs(elem_id="tabs"), gr.Tab("Scales", id="scales"):
-            build_scales(page, visits)
+        with gr.Tabs(elem_id="tabs", selected="scales") as tabs:
+            with gr.Tab("Scales", id="scales"):
+                build_scales(page, visits)
+            with gr.Tab("Tree", id="tree") as tab:
+                build_tree(page, tabs, tab, tree_visits)
         gr.api(generate_endpoint(visits), api_name="generate", **MODELS)
+        gr.api(generate_text_endpoint(tree_visits), api_name="generate_text", **MODELS)
     page.queue(max_size=MOST_WAITING)
-    page.visits = visits
+    page.visits, page.tree_visits = visits, tree_visits
     return page
 
 
 def title_bar(pair: Pair) -> str:
-    """The brand, and what runs here."""
-    about = f"{pair.name} · {pair.schedule.total} tokens in {len(pair.schedule)} scales"
-    return f'<div class="brand">SDVAR</div><div class="about">{escape(about)}</div>'
+    """The brand, and what runs in the tab that is open."""
+    about = {
+        "scales": f"{pair.name} · {pair.schedule.total} tokens in {len(pair.schedule)} scales",
+        "tree": f"{TEXT_PAIR} · two Gated DeltaNets, byte by byte",
+    }
+    told = (f'<div class="about of-{tab}">{escape(words)}</div>' for tab, words in about.items())
+    return f'<div class="brand">SDVAR</div>{"".join(told)}'
 
 
 def launch_options(pair_name: str = "tiny-worlds") -> dict:
@@ -50,7 +70,12 @@ def launch_options(pair_name: str = "tiny-worlds") -> dict:
     return {
         "theme": theme(),
         "css": "\n".join(
-            [*(sheet.read_text(encoding="utf-8") for sheet in sheets), share_css(), thumbnail_css(pictures)]
+            [
+                *(sheet.read_text(encoding="utf-8") for sheet in sheets),
+                share_css(),
+                share_css(TREE_EXPORTS, "tree-"),
+                thumbnail_css(pictures),
+            ]
         ),
         "ssr_mode": False,
         "footer_links": [],

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from app.answers import Answers
-from app.choices import asked, forked_as
+from app.choices import Asked, asked, forked_as
 from app.opened import OpenedRun, read_trace_file
 from app.run import Run, Shown
 from app.visit import AnyRun, Seat, Seats, SoundRuns, Visit, new_visit
@@ -36,8 +36,11 @@ Payload = dict
 class Visits(Answers):
     """Every visitor's runs on one pair of models; those of at most ``most_runs`` visitors, the oldest makes room.
 
-    pair_loader: called once, at the first need.
+    pair_loader: called once, at the first need. ``asked``, ``begun`` and ``opened`` say what a run is here; the visits
+    of another tab replace them.
     """
+
+    finished_notice = "This picture is finished: walk through it with the arrow keys, or press Reset to make it again."
 
     def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS) -> None:
         super().__init__(Seats(most_runs))
@@ -54,6 +57,18 @@ class Visits(Answers):
             self._pair = self._pair or self._load()
             return self._pair
 
+    def asked(self, settings: dict) -> Asked:
+        """What the controls ask for; SDVARError with one sentence if they are wrong."""
+        return asked(settings, len(self.pair.schedule))
+
+    def begun(self, name: str, request: Request, fault: str | None, origin: AnyRun | None = None) -> Run:
+        """A new run; origin: the one that it forks from."""
+        return Run(name, self.pair, request, fault, origin)
+
+    def opened(self, name: str, path: Path) -> OpenedRun:
+        """The run of a trace file."""
+        return OpenedRun(name, self.pair, read_trace_file(path))
+
     def warm_up(self) -> None:
         """Make one run for nobody, so that the first visitor does not wait for what is slow only once."""
         visit = new_visit()
@@ -65,7 +80,7 @@ class Visits(Answers):
     def generate(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """Run to the end, or on to the end if these settings are under way; yields as events come."""
         try:
-            wanted = asked(settings, len(self.pair.schedule))
+            wanted = self.asked(settings)
             run, visit = self._run(visit, wanted.request, again=True, fault=wanted.fault)
             yield from self._stream(run, visit)
         except SDVARError as error:
@@ -74,7 +89,7 @@ class Visits(Answers):
     def step(self, visit: Visit, settings: dict) -> Iterator[tuple[Payload, Visit]]:
         """One event more, of a new run if the settings are new."""
         try:
-            wanted = asked(settings, len(self.pair.schedule))
+            wanted = self.asked(settings)
             run, visit = self._run(visit, wanted.request, again=False, fault=wanted.fault)
             yield from self._step(run, visit)
         except SDVARError as error:
@@ -94,8 +109,8 @@ class Visits(Answers):
         """The run of an address, made up to the event of that number, counted from 1, or to its end; where it forks,
         both runs to their ends, and the cursor goes to the event."""
         try:
-            wanted = asked(settings, len(self.pair.schedule))
-            request = replace(wanted.request, forks=tuple(forks[:-1]))
+            wanted = self.asked(settings)
+            request = replace(wanted.request, forks=tuple(forks[:-1])) if forks else wanted.request
             run, visit = self._run(visit, request, again=False, fault=wanted.fault)
             if not forks:
                 yield from self._stream(run, visit, stop=event, stream=False)
@@ -154,7 +169,7 @@ class Visits(Answers):
     def open(self, visit: Visit, path: Path) -> tuple[Payload, Visit]:
         """Show the run of a trace file. A file that is wrong is answered in one sentence, and nothing is lost."""
         try:
-            run = OpenedRun(replace(visit, run=visit.run + 1).name, self.pair, read_trace_file(path))
+            run = self.opened(replace(visit, run=visit.run + 1).name, path)
         except SDVARError as error:
             return self.payload(visit, notice=str(error)), visit
         self.forget(visit)
@@ -219,7 +234,7 @@ class Visits(Answers):
         run = seat.run
         if run is None or (request, fault) != (visit.request, visit.fault) or (again and run.finished):
             visit = visit.next(request, fault)
-            run = Run(visit.name, self.pair, request, fault)
+            run = self.begun(visit.name, request, fault)
         run.stopped = False
         self._runs.take(visit.handle, Seat(run, seat.kept))
         return run, visit
@@ -234,7 +249,7 @@ class Visits(Answers):
         """The run of the visit, computed again up to the event that was shown; None if it had none."""
         if visit.request is None or not visit.count:
             return None
-        run = Run(visit.name, self.pair, visit.request, visit.fault, origin)
+        run = self.begun(visit.name, visit.request, visit.fault, origin)
         while len(run.frames) < visit.count and not run.finished:
             run.advance()
         return run
@@ -251,7 +266,7 @@ class Visits(Answers):
             origin.to_the_end()
             visit = replace(visit, kept=replace(left, count=len(origin.frames), kept=None))
             visit = visit.next(forked(origin.request, change), origin.fault)
-            run = Run(visit.name, self.pair, visit.request, visit.fault, origin)
+            run = self.begun(visit.name, visit.request, visit.fault, origin)
             run.stopped = origin.stopped  # the visitor may have pressed Stop meanwhile
             self._runs.take(visit.handle, Seat(run, origin))
             yield from self._stream(run, visit, stream=stream)
@@ -279,8 +294,7 @@ class Visits(Answers):
 
     def _step(self, run: Run, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         if run.finished:
-            notice = "This picture is finished: walk through it with the arrow keys, or press Reset to make it again."
-            yield self.payload(visit, run, visit.count, notice=notice), visit
+            yield self.payload(visit, run, visit.count, notice=self.finished_notice), visit
             return
         run.advance()
         yield from self._rest(run, visit, stream=False)

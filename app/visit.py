@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from app.opened import OpenedRun
 from app.run import Run
-from sdvar_core import Pair, Request, Trace, decode, trace_of
+from sdvar_core import Request, Trace, decode, trace_of
 
 MOST_BASELINES = 64
 
@@ -125,7 +125,7 @@ class SoundRuns:
         with self._lock:
             trace = self._traces.get(request)
         if trace is None:
-            trace = _made(run, run.pair, request)
+            trace = self._made(run, request)
             with self._lock:
                 if trace is not None:
                     self._traces[request] = trace
@@ -133,11 +133,10 @@ class SoundRuns:
                     self._traces.popitem(last=False)
         return trace
 
-
-def _made(run: Run, pair: Pair, request: Request) -> Trace | None:
-    events = []
-    for event in decode(pair, request):
-        events.append(event)
-        if run.stopped:
-            return None
-    return trace_of(pair, request, events)
+    def _made(self, run: Run, request: Request) -> Trace | None:
+        events = []
+        for event in decode(run.pair, request):
+            events.append(event)
+            if run.stopped:
+                return None
+        return trace_of(run.pair, request, events)

@@ -46,8 +46,10 @@ def launched(playwright):
 
 
 @contextmanager
-def served(pair):
-    page = build_page(lambda: pair)
+def served(pair, text_pair=None, text_loader=None):
+    """The page on a pair of picture models, and on one of language models if a test has one or a way to load it."""
+    loader = text_loader or (text_pair and (lambda: text_pair))
+    page = build_page(lambda: pair, *([loader] if loader else []))
     page.visits.warm_up()  # as app.py does: the first run is slower
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -7,6 +7,8 @@ from playwright.sync_api import sync_playwright
 
 import sdvar_core as sd
 from tests.browser import CHROMIUM, launched, served, until
+from tests.tiny import tiny_text_pair
+from tests.tree_browser import choose, opened
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +45,7 @@ def visit(browser):
         ours = (url.partition("?")[0], "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(ours) else strangers.append(r.url))
         page.goto(url)
-        until(page, "!!window.sdvar")
+        until(page, "!!(window.sdvar || window.sdvarTree)")
         return page
 
     yield opened
@@ -69,3 +71,31 @@ def open_page(visit, address):
 @pytest.fixture
 def visitor(open_page):
     return open_page()
+
+
+# The Tree tab
+
+
+@pytest.fixture(scope="session")
+def text_pair():
+    """Tiny and untrained: what it writes is nonsense, of all bytes that there are."""
+    return tiny_text_pair()
+
+
+@pytest.fixture(scope="module")
+def tree_address(pair, text_pair):
+    with served(pair, text_pair) as url:
+        yield url
+
+
+@pytest.fixture
+def open_tree(visit, tree_address):
+    """Opens our page as a fresh visitor, on the Tree tab."""
+    return lambda *arguments, **query: opened(visit, tree_address, *arguments, **query)
+
+
+@pytest.fixture
+def tree_visitor(open_tree):
+    page = open_tree()
+    choose(page, length=40)
+    return page

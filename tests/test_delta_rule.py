@@ -71,6 +71,8 @@ def test_a_tree_is_its_nodes_one_by_one(nodes, dtype, seed, with_state):
     assert (outputs - expected).abs().max() < BOUNDS[dtype]
     for node in range(nodes):
         assert (pending.state_at(node) - states[:, :, node]).abs().max() < BOUNDS[dtype]
+    squares = states[:, :, : inputs.tokens].square().sum(dim=(-2, -1))
+    assert ((pending.norms().square() - squares).abs() < BOUNDS[dtype] * (1.0 + squares)).all()
     assert torch.equal(pending.state_at(-1), inputs.empty_state() if state is None else state)
 
 

@@ -92,6 +92,9 @@ def test_a_tree_is_read_like_each_of_its_paths(dtype, nodes, before, seed):
     assert (logits - slow).abs().max() < BOUNDS[dtype]
     for node in range(-1, nodes):
         assert largest_difference(pending.state_at(node), states.state_at(node)) < BOUNDS[dtype]
+    squares = [norms.norms().square() for norms in (pending, states)]
+    assert squares[0].shape == (nodes, 2)
+    assert ((squares[0] - squares[1]).abs() < BOUNDS[dtype] * (1.0 + squares[1])).all()
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -36,7 +36,7 @@ CORE = {
 }
 COMMANDS = {"training", "evaluate", "bench", "bench_text", "fetch"}  # these may print
 BESIDE = {"stage", "figures", "session", "visit", "answers", "choices", "run", "opened", "inspector", "address",
-          "frames", "encoded", "narration", "exports"}  # fmt: skip
+          "frames", "encoded", "narration", "exports", "tree"}  # fmt: skip
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},
@@ -45,7 +45,7 @@ APP = {
     "bench": BESIDE | {"bench"},
     "__init__": set(),
 }
-TORCHLESS = {"figures", "frames", "encoded", "narration", "stage", "exports"}
+TORCHLESS = {"figures", "frames", "encoded", "narration", "stage", "exports", "tree"}
 LEGACY_NUMPY = {"seed", "rand", "randn", "randint", "random", "choice", "shuffle", "permutation", "normal", "uniform"}
 UNSEEDED = {"rand", "randn", "randint", "randperm", "bernoulli", "multinomial", "normal", "poisson"}
 UNSEEDED |= {"rand_like", "randn_like", "randint_like"}

@@ -337,7 +337,7 @@ def test_the_endpoint_gives_a_picture_and_numbers(address, pair):
     assert answer["tokens"] == [tokens[0].tolist() for tokens in trace.tokens]
     assert answer["picture"].startswith("data:image/png;base64,")
     endpoints = client.view_api(return_format="dict", print_info=False)
-    assert list(endpoints["named_endpoints"]) == ["/generate"]
+    assert list(endpoints["named_endpoints"]) == ["/generate", "/generate_text"]
     assert endpoints["unnamed_endpoints"] == {}
 
 

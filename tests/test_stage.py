@@ -11,7 +11,8 @@ from app.stage.bundle import bundle
 
 STAGE = Path(__file__).parent.parent / "app" / "stage"
 TESTS = Path(__file__).parent / "stage"
-MODULES = sorted(STAGE.glob("*.js"))
+MODULES = sorted(STAGE.glob("*.js")) + sorted(STAGE.glob("tree/*.js"))
+ENTRIES = ("main.js", "tree/main.js")
 
 
 def exports(path):
@@ -20,8 +21,10 @@ def exports(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_a_module_imports_only_what_is_exported(path):
-    for names, source in re.findall(r'^import \{([^}]*)\} from "\./([\w.]+)";', path.read_text(), re.MULTILINE):
-        assert {name.strip() for name in names.split(",")} <= exports(STAGE / source)
+    imports = re.findall(r'^import \{([^}]*)\} from "(\.\.?/[\w./]+)";', path.read_text(), re.MULTILINE)
+    assert len(imports) == len(re.findall(r"^import ", path.read_text(), re.MULTILINE))
+    for names, source in imports:
+        assert {name.strip() for name in names.split(",")} <= exports(path.parent / source)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
@@ -32,23 +35,32 @@ def test_a_module_says_what_it_is_and_writes_text_only(path):
     assert len(text.splitlines()) < 300
 
 
-def test_the_bundle_holds_every_module_once_and_no_import():
-    script = bundle(STAGE, "main.js")
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_bundle_holds_modules_once_and_no_import(entry):
+    script = bundle(STAGE, entry)
     for path in MODULES:
-        assert script.count(f'modules["{path.name}"] = (') == 1
+        assert script.count(f'modules["{path.relative_to(STAGE).as_posix()}"] = (') <= 1
     assert not re.search(r"^(import|export) ", script, re.MULTILINE)
 
 
+def test_every_module_is_in_a_bundle():
+    scripts = [bundle(STAGE, entry) for entry in ENTRIES]
+    for path in MODULES:
+        name = f'modules["{path.relative_to(STAGE).as_posix()}"] = ('
+        assert any(name in script for script in scripts), name
+
+
 def test_templates_are_constant_and_ask_nobody():
-    for name in ("stage.html", "stage.css", "tokens.css"):
+    for name in ("stage.html", "stage.css", "tokens.css", "tree/tree.html", "tree/tree.css"):
         text = (STAGE / name).read_text()
         assert not re.search(r"\$\{|\{\{|`|\\|https?:|@import|url\(", text), name
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_the_bundle_is_javascript_that_node_can_read(tmp_path):
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_bundle_is_javascript_that_node_can_read(entry, tmp_path):
     script = tmp_path / "bundle.js"
-    script.write_text(f"(function (element, trigger, props, server, upload, watch) {{{bundle(STAGE, 'main.js')}}})")
+    script.write_text(f"(function (element, trigger, props, server, upload, watch) {{{bundle(STAGE, entry)}}})")
     subprocess.run(["node", "--check", str(script)], check=True, capture_output=True)
 
 

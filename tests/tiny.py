@@ -12,6 +12,7 @@ from sdvar_core.models.var import VAR, VARConfig, initialise
 from sdvar_core.models.vqvae import VQVAE, VQVAEConfig
 from sdvar_core.presets import TINY_WORLD_NAMES
 from sdvar_core.speculative.pair import Pair
+from sdvar_core.speculative.text_pair import TextPair
 
 SIDES = (1, 2, 4)
 TOKENIZER = VQVAEConfig(
@@ -93,3 +94,16 @@ def stirred_pair(distance: float = 0.1) -> Pair:
         torch.manual_seed(3)
         quantizing = VQVAE(tokenizer).eval().requires_grad_(False)
     return Pair("stirred", draft, target, quantizing, tokenizer.schedule, 8, TINY_WORLD_NAMES)
+
+
+def tiny_text_pair(distance: float = 0.2) -> TextPair:
+    """Language models of two layers that speak all bytes; the draft is the target with a little noise."""
+    config = DeltaNetConfig(depth=2, width=16, key_heads=2, value_heads=4, key_dim=4, value_dim=6)
+    target, draft = (initialise_deltanet(DeltaNet(config), torch.Generator().manual_seed(3)) for _ in range(2))
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for model in (target, draft):
+            model.head.weight.mul_(40)
+        for parameter in draft.parameters():
+            parameter.add_(distance * parameter.std(correction=0) * torch.randn(parameter.shape, generator=generator))
+    return TextPair("tiny bytes", *(model.eval().requires_grad_(False) for model in (draft, target)), 256)

@@ -1,5 +1,5 @@
-"""The stage: one gr.HTML component that draws everything that moves, from frames, on canvas."""
+"""The stages: gr.HTML components that draw everything that moves, from frames, on canvas."""
 
-from app.stage.component import build_stage
+from app.stage.component import build_stage, build_tree_stage
 
-__all__ = ["build_stage"]
+__all__ = ["build_stage", "build_tree_stage"]

@@ -41,18 +41,27 @@ export function forkText(forks) {
   }).join("**");
 }
 
-// The address's query with these settings (null: as they are), this event, counted from 1 (null: none), and these forks.
-export function queryOf(search, settings, event, forks = [], rules = []) {
-  const query = new URLSearchParams(search);
-  if (settings) {
+// A tab of the page, as its address has it: its name there, null for the first one, and write(query, settings).
+// rules: see component.py.
+export function scalesTab(rules = []) {
+  const further = ["plan", "handover", "fault", ...rules.flatMap((rule) => rule.options.map((option) => option.name))];
+  return { tab: null, write(query, settings) {
     for (const [name, parameter] of PARAMETERS) if (settings[name] !== undefined) query.set(parameter, String(settings[name]));
     const said = furtherOf(settings, rules);
-    const names = ["plan", "handover", "fault", ...rules.flatMap((rule) => rule.options.map((option) => option.name))];
-    for (const name of names) {
+    for (const name of further) {
       if (name in said) query.set(name, String(said[name]));
       else query.delete(name);
     }
-  }
+  } };
+}
+
+// The address's query with these settings (null: as they are), this event, counted from 1 (null: none), and these forks.
+// What another tab has written there goes.
+export function queryOf(search, settings, event, forks = [], tab = scalesTab()) {
+  let query = new URLSearchParams(search);
+  if (query.get("tab") !== tab.tab) query = new URLSearchParams([...query].filter(([name]) => name.startsWith("__")));
+  if (tab.tab) query.set("tab", tab.tab);
+  if (settings) tab.write(query, settings);
   if (event === null) query.delete("event");
   else query.set("event", String(event));
   if (event === null || !forks.length) query.delete("fork");
@@ -61,16 +70,23 @@ export function queryOf(search, settings, event, forks = [], rules = []) {
 }
 
 export class AddressBar {
-  // read(): the query now. write(query): replace it. later, drop: as setTimeout and clearTimeout. rules: see
-  // component.py.
-  constructor(read, write, later = setTimeout.bind(null), drop = clearTimeout.bind(null), rules = []) {
+  // read(): the query now. write(query): replace it. later, drop: as setTimeout and clearTimeout. tab: see scalesTab.
+  constructor(read, write, later = setTimeout.bind(null), drop = clearTimeout.bind(null), tab = scalesTab()) {
+    this.tab = tab;
     this.read = read;
     this.write = write;
-    this.rules = rules;
     this.later = later;
     this.drop = drop;
-    this.touched = false; // until something is known an address that was opened is left alone
+    // Until something is known an address that was opened is left alone; one of another tab is not.
+    this.touched = tab.tab !== null && new URLSearchParams(read()).get("tab") !== tab.tab;
     this.noted = null;
+  }
+
+  // Another tab is shown: the address is its own. Whoever comes back from there says again what is here.
+  leave() {
+    this.drop(this.waiting);
+    this.noted = null;
+    this.touched = true;
   }
 
   note(settings, event, forks = []) {
@@ -80,7 +96,7 @@ export class AddressBar {
     this.noted = noted;
     this.drop(this.waiting);
     this.waiting = this.later(() => {
-      const query = queryOf(this.read(), settings, event, forks, this.rules);
+      const query = queryOf(this.read(), settings, event, forks, this.tab);
       if (query !== this.read()) this.write(query);
     }, DEBOUNCE);
   }

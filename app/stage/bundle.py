@@ -4,15 +4,16 @@ Each file is a plain ES module, which node can import and test as it is. Here ev
 returns what it exports, after the modules it imports.
 """
 
+import posixpath
 import re
 from pathlib import Path
 
-_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w.]+)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.\.?/[\w./]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:async )?function\*?|const|let|class) (\w+)", re.MULTILINE)
 
 
 def bundle(folder: Path, entry: str) -> str:
-    """The module ``entry`` of ``folder`` and all that it imports, as one script."""
+    """The module ``entry`` of ``folder``, such as ``tree/main.js``, and all that it imports, as one script."""
     done: dict[str, str] = {}
     _collect(folder, entry, done)
     return "\n".join(['"use strict";', "const modules = {};", *done.values()])
@@ -20,10 +21,14 @@ def bundle(folder: Path, entry: str) -> str:
 
 def _collect(folder: Path, name: str, done: dict[str, str]) -> None:
     source = (folder / name).read_text(encoding="utf-8")
+
+    def named(imported: str) -> str:
+        return posixpath.normpath(posixpath.join(posixpath.dirname(name), imported))
+
     for _, imported in _IMPORT.findall(source):
-        if imported not in done:
-            _collect(folder, imported, done)
-    body = _IMPORT.sub(lambda match: f'const {{{match[1]}}} = modules["{match[2]}"];\n', source)
+        if named(imported) not in done:
+            _collect(folder, named(imported), done)
+    body = _IMPORT.sub(lambda match: f'const {{{match[1]}}} = modules["{named(match[2])}"];\n', source)
     names = [match[1] for match in _EXPORT.findall(body)]
     body, exports = _EXPORT.sub(r"\1 \2", body), ", ".join(names)
     done[name] = f'modules["{name}"] = (() => {{\n{body}\nreturn {{ {exports} }};\n}})();'

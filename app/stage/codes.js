@@ -22,17 +22,20 @@ const SIGNS = { guessed: "✕", stands: "✓", both: "✓", "": "" };
 const WORDS = { guessed: "guessed, does not stand", stands: "stands", both: "guessed and stands", "": "" };
 
 export function showCodes(part, facts, answer) {
+  showRows(part, facts ? codeRows(facts, answer) : [], !!facts && facts.pending, (answer && answer.notice) || "");
+}
+
+// Rows { code, name, p, q, redraw, swatch, mark } as bars; name: how a code is called where its number says little.
+export function showRows(part, rows, pending, note) {
   const list = part("codes");
-  const rows = facts ? codeRows(facts, answer) : [];
   part("codes-card").hidden = !rows.length;
   if (!rows.length) return;
-  const pending = facts.pending;
   while (list.children.length < rows.length) list.append(emptyRow());
   // Two columns: filled downwards, the likeliest first.
   list.style.setProperty("--rows", String(Math.max(4, Math.ceil(rows.length / 2))));
   [...list.children].forEach((element, i) => showRow(element, rows[i], pending));
   part("of-redraw").hidden = !rows.some((row) => row.redraw !== undefined);
-  write(part("codes-note"), (answer && answer.notice) || "");
+  write(part("codes-note"), note);
 }
 
 function emptyRow() {
@@ -59,7 +62,7 @@ function showRow(element, row, pending) {
   element.className = pending && row.mark === "both" ? "open" : row.mark;
   if (row.swatch) image.src = row.swatch;
   image.hidden = !row.swatch;
-  write(code, String(row.code));
+  write(code, row.name || String(row.code));
   write(sign, pending ? (row.mark ? "•" : "") : SIGNS[row.mark]);
   BARS.forEach((name, i) => {
     bars.children[i].hidden = row[name] === undefined;
@@ -75,5 +78,5 @@ export function told(row, pending) {
   const numbers = [["p", "p"], ["q", "q"], ["redraw", "redrawn with"]].filter(([name]) => row[name] !== undefined)
     .map(([name, said]) => said + " " + number(row[name]));
   const role = pending && row.mark ? "guessed" : WORDS[row.mark];
-  return ["Code " + row.code, role, ...numbers].filter(Boolean).join(", ");
+  return [row.said || "Code " + row.code, role, ...numbers].filter(Boolean).join(", ");
 }

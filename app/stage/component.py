@@ -8,6 +8,8 @@ import gradio as gr
 
 from app.frames import VERSION
 from app.stage.bundle import bundle
+from app.stage.replay import TREE
+from app.tree.frames import VERSION as TREE_VERSION
 from sdvar_core import RULES, Pair
 
 HERE = Path(__file__).parent
@@ -45,6 +47,22 @@ def build_stage(pair: Pair, order: list[str], missing: Answer, token: Answer, sw
             _server_function("swatches", swatches),
         ],
         elem_id="stage",
+        idle=idle,
+    )
+
+
+def build_tree_stage(order: list[str], missing: Answer, token: Answer) -> gr.HTML:
+    """The stage of the Tree tab; order, missing and token as for ``build_stage``. No models are needed for it."""
+    rules = ((HERE / name).read_text(encoding="utf-8") for name in TREE.sheets)
+    idle = {"version": TREE_VERSION, "run": None, "pair": "", "window": 0, "baseline_calls": 0, "order": order}
+    return gr.HTML(
+        value=None,
+        html_template=(HERE / TREE.page).read_text(encoding="utf-8"),
+        css_template="\n".join(rules),
+        js_on_load=bundle(HERE, TREE.entry),
+        apply_default_css=False,
+        server_functions=[_server_function("frames", missing), _server_function("token", token)],
+        elem_id="tree-stage",
         idle=idle,
     )
 

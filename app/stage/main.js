@@ -1,7 +1,7 @@
 // The stage put together: values come in, the visitor points and presses, and everything is drawn from one view.
 // gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
-import { AddressBar, inAddress } from "./address.js";
+import { AddressBar, inAddress, scalesTab } from "./address.js";
 import { drawCaches } from "./caches.js";
 import { Clock } from "./clock.js";
 import { showCodes } from "./codes.js";
@@ -16,19 +16,20 @@ import { drawMask, maskTokenAt } from "./mask.js";
 import { MASKS } from "./masks.js";
 import { showNarration } from "./narration.js";
 import { drawPicture } from "./picture.js";
+import { Player, wireScrubber } from "./player.js";
 import { pointing } from "./pointing.js";
 import { probeOf } from "./probe.js";
 import { drawPyramid, pyramidLayout, tokenAt } from "./pyramid.js";
 import { showReadout } from "./readout.js";
 import { showReport } from "./report.js";
 import { barAt, drawRounds } from "./rounds.js";
-import { drawScrubber, eventAt } from "./scrubber.js";
+import { drawScrubber } from "./scrubber.js";
 import { Selection } from "./selection.js";
 import { Sides } from "./sides.js";
 import { Store } from "./store.js";
 import { Surface } from "./surface.js";
 import { readTheme } from "./theme.js";
-import { showTransport, wireTransport } from "./transport.js";
+import { showForking, showTransport, wireTransport } from "./transport.js";
 import { describeViews } from "./words.js";
 
 const parts = new Map();
@@ -47,13 +48,11 @@ const asked = (name) => (run, event, index) => server[name]([run, event, index])
 const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
 const address = new AddressBar(() => window.location.search, (query) => {
   window.history.replaceState(window.history.state, "", query + window.location.hash);
-}, undefined, undefined, rules);
+}, undefined, undefined, scalesTab(rules));
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 let theme = readTheme(element);
 let controls = null; // the settings on the left, once one of them was touched
 let shownRuns = [null];
-let asking = false; // one event more was asked for
-let streaming = false; // Generate is sending events
 let scheduled = false;
 
 // The run that the single views show: of two the right one, or the left one until there is another.
@@ -84,6 +83,7 @@ function draw() {
   surfaces.scrubber.paint((context, width, height) =>
     drawScrubber(context, width, height, { ...shown, stores: sides.stores, count: sides.count, fork }));
   showTransport(part, shown, sides, settingsChanged());
+  showForking(part, shown, sides);
   showNarration(part, shown);
   noteAddress();
 }
@@ -121,23 +121,6 @@ function runsChanged() {
   redraw();
 }
 
-// A step shows its event at once. A stream is followed from its beginning, until the visitor goes elsewhere.
-watch("value", async () => {
-  const value = props.value;
-  if (!value) return;
-  const begins = value.stream && !streaming;
-  streaming = value.stream && value.busy;
-  await sides.receive(value);
-  asking = false;
-  if (begins) {
-    clock.follow();
-    bringIntoView();
-  }
-  else if (Number.isInteger(value.cursor)) clock.goTo(value.cursor);
-  else if (!value.stream && value.frames.length) clock.goTo(sides.right.count - 1);
-  redraw();
-});
-
 // On a small screen the controls may hide the picture that they start.
 function bringIntoView() {
   const box = part(sides.comparing ? "b-picture" : "picture").getBoundingClientRect();
@@ -148,36 +131,13 @@ function bringIntoView() {
 
 // --- What the visitor does --------------------------------------------------------------------------------------
 
-const goTo = (index) => {
-  sides.right.notice = null;
-  clock.goTo(index);
-  redraw();
-};
+const player = new Player({ sides, clock, selection, trigger, redraw, begun: bringIntoView, help: () => part("help").showModal() });
+const { goTo } = player;
+watch("value", () => { if (props.value) player.receive(props.value); });
 
-const actions = {
-  first: () => goTo(0),
-  back: () => goTo(clock.cursor - 1),
-  last: () => goTo(clock.last),
-  forward: () => {
-    if (clock.cursor < clock.last) goTo(clock.cursor + 1);
-    else if (sides.right.count && !sides.right.finished && !sides.right.busy && !asking) {
-      asking = true;
-      trigger("forward");
-    }
-  },
-  play: () => {
-    clock.toggle(performance.now());
-    redraw();
-  },
-  speed: () => {
-    clock.nextSpeed();
-    redraw();
-  },
-  previousRejection: () => seekRejection(-1),
-  nextRejection: () => seekRejection(1),
-  generate: () => {
-    if (!sides.right.busy) trigger("generate");
-  },
+const forkForm = new ForkForm(part, rules, (wish) => trigger("fork", wish));
+wireTransport(element, {
+  ...player.actions,
   fork: () => {
     if (part("fork-button").disabled || sides.right.busy) return;
     const [store] = sides.stores, { state } = sideView(view(), store);
@@ -188,21 +148,7 @@ const actions = {
   },
   chooseA: () => trigger("choose", { side: "left" }),
   chooseB: () => trigger("choose", { side: "right" }),
-  help: () => part("help").showModal(),
-  letGo: () => {
-    selection.clear();
-    redraw();
-  },
-};
-
-const forkForm = new ForkForm(part, rules, (wish) => trigger("fork", wish));
-
-function seekRejection(direction) {
-  const found = clock.seek(direction, (index) => sides.stores.some((store) => store.isRejection(index)));
-  if (found !== null) goTo(found);
-}
-
-wireTransport(element, actions);
+});
 part("help-close").addEventListener("click", () => part("help").close());
 
 function choices(attribute, take) {
@@ -235,15 +181,7 @@ pointAt("mask", shownStore, maskTokenAt);
 pointAt("a-maps", () => sides.stores[0], mapTokenAt);
 pointAt("b-maps", () => sides.right, mapTokenAt);
 
-part("scrubber").addEventListener("pointerdown", (event) => {
-  if (!sides.count) return;
-  part("scrubber").setPointerCapture(event.pointerId);
-  scrub(event);
-});
-part("scrubber").addEventListener("pointermove", (event) => { if (event.buttons && sides.count) scrub(event); });
-function scrub(event) {
-  goTo(eventAt(surfaces.scrubber.place(event).x, surfaces.scrubber.width, sides.count));
-}
+wireScrubber(part("scrubber"), surfaces.scrubber, sides, goTo);
 part("rounds").addEventListener("click", (event) => {
   const { rounds } = surfaces, { x, y } = rounds.place(event);
   const index = barAt(x, y, rounds.width, rounds.height, view());
@@ -269,6 +207,10 @@ function settingsChanged() {
 function noteAddress() {
   const { order } = props.idle, { header } = sides.right;
   if (!order.length) return; // a recording has no controls
+  if (element.offsetParent === null) {
+    address.leave();
+    return;
+  }
   const chosen = controls && Object.fromEntries(order.map((name, i) => [name, controls[i]]));
   const ofRun = header.run && !header.opened ? header.settings : null;
   const whole = inAddress(header) && !settingsChanged();

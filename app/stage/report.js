@@ -22,7 +22,7 @@ export function reportOf(store) {
 }
 
 // One entry an invariant, in the order in which they fired first.
-function firedBy(violations) {
+export function firedBy(violations) {
   const found = new Map();
   for (const { invariant, index, sentence } of violations) {
     if (!found.has(invariant)) found.set(invariant, []);
@@ -63,11 +63,12 @@ export function showReport(part, { store, clock, selection }) {
   showFired(part("report-fired"), report.fired, clock.cursor);
 }
 
-function showFired(list, fired, cursor) {
+// most: events named for one invariant.
+export function showFired(list, fired, cursor, most = MOST_EVENTS) {
   const key = JSON.stringify(fired);
   if (list.dataset.key !== key) {
     list.dataset.key = key;
-    list.replaceChildren(...fired.map(row));
+    list.replaceChildren(...fired.map((one) => row(one, most)));
   }
   for (const button of list.querySelectorAll("button")) {
     button.classList.toggle("to-come", Number(button.dataset.event) > cursor);
@@ -75,11 +76,11 @@ function showFired(list, fired, cursor) {
   }
 }
 
-function row({ invariant, events }) {
+function row({ invariant, events }, most) {
   const item = document.createElement("li"), name = document.createElement("b");
   name.textContent = invariant;
-  item.append(name, events.length === 1 ? "at event" : "at events", ...events.slice(0, MOST_EVENTS).map(eventButton));
-  if (events.length > MOST_EVENTS) item.append("and " + (events.length - MOST_EVENTS) + " more");
+  item.append(name, events.length === 1 ? "at event" : "at events", ...events.slice(0, most).map(eventButton));
+  if (events.length > most) item.append("and " + (events.length - most) + " more");
   return item;
 }
 

@@ -68,11 +68,15 @@ function millisecondScale({ store, longest }, width) {
 }
 
 function caption(context, bar, x, y, room) {
+  const fitting = (bar.captions || scaleCaptions(bar)).find((text) => context.measureText(text).width <= room);
+  if (fitting) context.fillText(fitting, x, y);
+}
+
+// What may stand on a bar, the longest first.
+function scaleCaptions(bar) {
   const scales = bar.stop - bar.start > 1 ? (bar.start + 1) + "–" + bar.stop : String(bar.stop);
   const word = bar.stop - bar.start > 1 ? "scales " : "scale ";
-  const texts = bar.lane === "target" ? ["call " + bar.number + " · " + word + scales, scales] : [scales];
-  const fitting = texts.find((text) => context.measureText(text).width <= room);
-  if (fitting) context.fillText(fitting, x, y);
+  return bar.lane === "target" ? ["call " + bar.number + " · " + word + scales, scales] : [scales];
 }
 
 function alone(context, lane, scale, width, { store, theme }) {

@@ -10,7 +10,8 @@ export function eventAt(x, width, count) {
 }
 
 // One run's ticks stand on the line; of two runs the left one's stand above it and the right one's hang below.
-export function drawScrubber(context, width, height, { stores, count, fork, clock, theme }) {
+// tick(frame, index, store, theme): { colour, tall, pointed } of an event.
+export function drawScrubber(context, width, height, { stores, count, fork, clock, theme }, tick = scaleTick) {
   const middle = height / 2;
   context.fillStyle = theme.line;
   roundedBox(context, EDGE, middle - 1.5, width - 2 * EDGE, 3, 1.5);
@@ -70,7 +71,7 @@ function triangle(context, x, middle, size) {
   context.closePath();
 }
 
-function tick(frame, index, store, theme) {
+function scaleTick(frame, index, store, theme) {
   if (frame.kind === "drafted" || frame.kind === "carried") return { colour: theme.pending, tall: 0.34 };
   if (frame.kind === "target_call") return { colour: theme.ink, tall: 0.78 };
   if (frame.kind === "bonus") return { colour: theme.bonus, tall: 0.56 };

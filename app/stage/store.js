@@ -4,9 +4,15 @@
 import { VERSION, decodeFrame } from "./frames.js";
 import { emptyState, fold } from "./fold.js";
 
+// How a tab's frames become states: the version that it understands, decodeFrame(frame), emptyState(header),
+// fold(state, frame), and rejects(frame): was a guess corrected?
+const SCALES = { version: VERSION, decodeFrame, emptyState, fold,
+  rejects: (frame) => frame.kind === "judged" && frame.kept.includes(0) };
+
 export class Store {
   // ask(run, first, stop): a promise of { frames } or { notice }. changed(): called after every change.
-  constructor(idle, ask, changed) {
+  constructor(idle, ask, changed, language = SCALES) {
+    this.language = language;
     this.idle = idle;
     this.ask = ask;
     this.changed = changed;
@@ -20,7 +26,7 @@ export class Store {
     this.states = [];
     this.pictures = new Map();
     this.differences = [];
-    this.empty = emptyState(header);
+    this.empty = this.language.emptyState(header);
     this.baseline = null;
     this.finished = false;
     this.busy = false;
@@ -45,7 +51,7 @@ export class Store {
       return;
     }
     const header = payload.header || this.idle;
-    if (header.version !== VERSION) {
+    if (header.version !== this.language.version) {
       this.notice = "The server speaks another version: reload the page.";
       this.changed();
       return;
@@ -58,7 +64,7 @@ export class Store {
     payload.frames.forEach((frame) => this.add(frame));
     if (payload.sequence < this.sequence) return; // so did a newer value, which has the last word
     this.finished = payload.finished;
-    if (payload.baseline && !this.baseline) this.loadDifferences(payload.baseline.differences);
+    if (payload.baseline && !this.baseline) this.loadDifferences(payload.baseline.differences || []);
     this.baseline = payload.baseline;
     this.changed();
   }
@@ -76,9 +82,9 @@ export class Store {
 
   add(frame) {
     if (frame.index !== this.count) return; // known already, or out of reach
-    const decoded = decodeFrame(frame);
+    const decoded = this.language.decodeFrame(frame);
     this.frames.push(decoded);
-    this.states.push(fold(this.stateAt(this.count - 1), decoded));
+    this.states.push(this.language.fold(this.stateAt(this.count - 1), decoded));
     if (frame.picture) this.load(frame.index, frame.picture);
   }
 
@@ -110,7 +116,7 @@ export class Store {
   // A rejection: an event in which at least one token was corrected.
   isRejection(index) {
     const frame = this.frames[index];
-    return !!frame && frame.kind === "judged" && frame.kept.includes(0);
+    return !!frame && this.language.rejects(frame);
   }
 }
 

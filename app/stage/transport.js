@@ -5,7 +5,7 @@ const KEYS = {
   "]": "nextRejection", "?": "help", g: "generate", f: "fork", c: "beside", Escape: "letGo",
 };
 
-// actions: a function for each name above, and "speed".
+// actions: a function for each name above that the stage has, and "speed".
 export function wireTransport(element, actions) {
   element.querySelectorAll("[data-do]").forEach((button) => {
     button.addEventListener("click", () => actions[button.dataset.do]());
@@ -16,7 +16,7 @@ export function wireTransport(element, actions) {
       return;
     }
     const action = KEYS[event.key];
-    if (!action || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (!actions[action] || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isTyping(event.target) || element.offsetParent === null) return;
     if (event.key === " " && event.target.closest("button, a, summary, [role=button], [role=tab]")) return;
     if (element.querySelector("dialog[open]")) return;
@@ -33,7 +33,8 @@ function isTyping(target) {
 }
 
 // sides: the run, or the two that are compared; view: of the one on the right, or of the left one while it is alone.
-export function showTransport(part, { store, clock, state }, sides, changed) {
+// note(store): what a run is, in a few words.
+export function showTransport(part, { store, clock, state }, sides, changed, note = runNote) {
   const where = part("where");
   const text = sides.count ? "event " + (clock.cursor + 1) + " of " + sides.count + (sides.finished ? "" : " …")
     : "no run yet";
@@ -42,10 +43,7 @@ export function showTransport(part, { store, clock, state }, sides, changed) {
   part("play").classList.toggle("playing", clock.playing);
   part("play").setAttribute("aria-label", clock.playing ? "Pause" : "Play");
   part("run-note").textContent = changed ? "settings changed: Generate or Step starts a new run" + (sides.comparing ? " as B" : "")
-    : sides.comparing ? pairNote(sides) : runNote(store);
-  part("fork-button").disabled = !store.count || !!sides.stores[0].header.opened;
-  part("beside").disabled = !store.count;
-  part("beside").hidden = sides.comparing;
+    : sides.comparing ? pairNote(sides) : note(store);
   part("run-note").classList.toggle("changed", changed);
   showFault(part("fault-mark"), sides.comparing ? null : store.header.fault);
   const scrubber = part("scrubber");
@@ -53,6 +51,13 @@ export function showTransport(part, { store, clock, state }, sides, changed) {
   scrubber.setAttribute("aria-valuemax", sides.count);
   scrubber.setAttribute("aria-valuenow", clock.cursor + 1);
   scrubber.setAttribute("aria-valuetext", sides.count ? text + ": " + state.sentence : text);
+}
+
+// The buttons that put two runs side by side.
+export function showForking(part, { store }, sides) {
+  part("fork-button").disabled = !store.count || !!sides.stores[0].header.opened;
+  part("beside").disabled = !store.count;
+  part("beside").hidden = sides.comparing;
 }
 
 function runNote({ header }) {

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-from app.exports import EXPORTS, Shelf
+from app.exports import EXPORTS, Export, Shelf, file_name
 from app.session import Payload, Visit, Visits, new_visit
 from sdvar_core import SDVARError
 
@@ -26,36 +27,48 @@ FILES = {"concurrency_id": "files", "concurrency_limit": 1}  # drawing figures, 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def share_css() -> str:
+def share_css(exports: dict[str, Export] = EXPORTS, prefix: str = "") -> str:
     """One rule a button: what it is for, shown while it is pointed at or in use."""
-    notes = {kind: export.note for kind, export in EXPORTS.items()} | {"open": OPEN_NOTE}
+    notes = {kind: export.note for kind, export in exports.items()} | {"open": OPEN_NOTE}
     rules = (
-        f'#share-{kind}:is(:hover, :focus-visible)::after {{ content: "{note}"; }}' for kind, note in notes.items()
+        f'#{prefix}share-{kind}:is(:hover, :focus-visible)::after {{ content: "{note}"; }}'
+        for kind, note in notes.items()
     )
     return "\n".join(rules)
 
 
 class Share:
-    """The section: its buttons, and the shelf on which the files lie."""
+    """The section: its buttons, and the shelf on which the files lie.
 
-    def __init__(self) -> None:
+    exports: the kinds of files. named: gives a run's file its name. prefix: of the elements' ids.
+    """
+
+    def __init__(
+        self,
+        exports: dict[str, Export] = EXPORTS,
+        named: Callable[[Any, str], str] = file_name,
+        prefix: str = "",
+    ) -> None:
         """Lay out the section inside the current column."""
-        with gr.Accordion("Share", open=False, elem_id="share"):
-            with gr.Row(elem_id="share-buttons"):
+        self._exports = exports
+        with gr.Accordion("Share", open=False, elem_id=f"{prefix}share", elem_classes="share"):
+            with gr.Row(elem_id=f"{prefix}share-buttons", elem_classes="share-buttons"):
                 self.buttons = {
-                    kind: gr.Button(export.name, elem_id=f"share-{kind}", min_width=60)
-                    for kind, export in EXPORTS.items()
+                    kind: gr.Button(export.name, elem_id=f"{prefix}share-{kind}", min_width=60)
+                    for kind, export in exports.items()
                 }
                 self.opening = gr.UploadButton(
-                    "Open trace", file_types=[".json"], elem_id="share-open", min_width=60, type="filepath"
+                    "Open trace", file_types=[".json"], elem_id=f"{prefix}share-open", min_width=60, type="filepath"
                 )
-            self._file = gr.File(visible="hidden", label="Shared file", elem_id="share-file", interactive=False)
-        self._shelf = Shelf(Path(self._file.GRADIO_CACHE))
+            self._file = gr.File(
+                visible="hidden", label="Shared file", elem_id=f"{prefix}share-file", interactive=False
+            )
+        self._shelf = Shelf(Path(self._file.GRADIO_CACHE), exports, named)
 
     def wire(self, visits: Visits, visit: gr.State, stage: gr.HTML, models: dict) -> None:
         """Say what the buttons do to the run on the stage. models: how events that call models take turns."""
         for kind, button in self.buttons.items():
-            name = EXPORTS[kind].name
+            name = self._exports[kind].name
             button.click(None, None, button, js=f"() => {json.dumps(name + ' …')}", api_visibility="private")
             made = button.click(self._maker(visits, kind), visit, [self._file, stage], **FILES, **PRIVATE)
             done = DOWNLOAD.replace("NAME", json.dumps(name))

@@ -97,6 +97,10 @@ class PendingTree:
         depth = self.topology.depths[node] + 1 if node >= 0 else 0
         return RecurrentState(tuple(layer.state_at(node) for layer in self.layers), self.tokens + depth)
 
+    def norms(self) -> Tensor:
+        """Frobenius norms of the delta-rule states after all nodes, (node, layer), over batch and heads together."""
+        return torch.stack([layer.delta.norms().square().sum(dim=(0, 1)).sqrt() for layer in self.layers], dim=-1)
+
 
 @dataclass(frozen=True, eq=False)
 class PendingStates:
@@ -108,6 +112,10 @@ class PendingStates:
     def state_at(self, node: int) -> RecurrentState:
         """The state after a node; the committed state for −1."""
         return self.states[node] if node >= 0 else self.committed
+
+    def norms(self) -> Tensor:
+        """Frobenius norms of the delta-rule states after all nodes, (node, layer), over batch and heads together."""
+        return torch.stack([torch.stack([layer.delta.norm() for layer in state.layers]) for state in self.states])
 
 
 class DeltaNet(nn.Module):

@@ -135,6 +135,21 @@ class PendingDelta:
         with _no_autocast(keys):
             return here[..., None].exp() * self.state + keys.mT @ self.updates[:, :, path]
 
+    def norms(self) -> Tensor:
+        """Frobenius norms of the states after all nodes, (batch, value heads, node), none of which is built.
+
+        ‖S_i‖² = e^{2G_i}‖S₀‖² + 2e^{G_i} Σ_j w_ij k_jᵀS₀u_j + Σ_jl w_ij w_il (k_j·k_l)(u_j·u_l), where
+        w_ij = e^{G_i−G_j}, and j and l are on the path to i.
+        """
+        seen = torch.from_numpy(self.topology.mask).to(self.state.device)
+        with _no_autocast(self.keys):
+            weights, growth = _decay_between(self.decay_sums, seen), self.decay_sums.exp()
+            committed = self.state.square().sum(dim=(-2, -1))[..., None]
+            mixed = ((self.keys @ self.state) * self.updates).sum(dim=-1, keepdim=True)
+            products = (self.keys @ self.keys.mT) * (self.updates @ self.updates.mT)
+            squares = growth.square() * committed + 2.0 * growth * (weights @ mixed)[..., 0]
+            return (squares + ((weights @ products) * weights).sum(dim=-1)).clamp_min(0.0).sqrt()
+
 
 def tree(inputs: DeltaInputs, topology: Topology, state: Tensor | None = None) -> tuple[Tensor, PendingDelta]:
     """All nodes of a tree in one pass, exactly; the token axis of the inputs counts its nodes.

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { AddressBar, inAddress, queryOf } from "../../app/stage/address.js";
+import { AddressBar, inAddress, queryOf, scalesTab } from "../../app/stage/address.js";
 
 test("settings and event are written, and what else is there stays", () => {
   assert.equal(queryOf("?__theme=dark", { label: "city at night", seed: 7, top_p: 0.95, carry_over: false }, 12),
@@ -17,9 +17,9 @@ const RULES = [{ name: "coupled", options: [{ name: "tolerance", default: 0 }] }
 
 test("of the further choices only those that matter are written, and no others stay", () => {
   const controls = { rule: "topk", plan: "draft alone", handover: 6, fault: "none", tolerance: 0.5, least_kept: "0.8", k: 3 };
-  assert.equal(queryOf("?tolerance=1&fault=x&x=y", controls, 1, [], RULES), "?x=y&rule=topk&plan=draft+alone&k=3&event=1");
+  assert.equal(queryOf("?tolerance=1&fault=x&x=y", controls, 1, [], scalesTab(RULES)), "?x=y&rule=topk&plan=draft+alone&k=3&event=1");
   const handed = { rule: "coupled", plan: "draft first, target from n", handover: 4, fault: "no rollback", tolerance: 0 };
-  assert.equal(queryOf("?k=3", handed, null, [], RULES),
+  assert.equal(queryOf("?k=3", handed, null, [], scalesTab(RULES)),
     "?rule=coupled&plan=draft+first%2C+target+from+n&handover=4&fault=no+rollback");
   assert.equal(queryOf("?plan=x&fault=y", { seed: 7, plan: "speculate to the end", fault: "none", phases: [] }, 1), "?seed=7&event=1");
 });

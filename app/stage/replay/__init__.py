@@ -3,28 +3,48 @@
 import base64
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
-from app.frames import VERSION, Baseline, Frame, Header
 from app.stage.bundle import bundle
 
 HERE = Path(__file__).parent
 STAGE = HERE.parent
 
 
-def replay_page(header: Header, frames: tuple[Frame, ...], baseline: Baseline | None, finished: bool) -> str:
-    """The HTML of the page. The run's own name is left out: it opens the live run on the server."""
+@dataclass(frozen=True)
+class Recording:
+    """A stage that can play a recording. entry: its module. page, sheets: its HTML and CSS. idle: what its empty state
+    takes from the header."""
+
+    entry: str
+    page: str
+    sheets: tuple[str, ...]
+    idle: tuple[str, ...]
+
+
+SCALES = Recording("main.js", "stage.html", ("stage.css",), ("pair", "sides", "codes", "baseline_calls"))
+TREE = Recording("tree/main.js", "tree/tree.html", ("stage.css", "tree/tree.css"), ("pair", "window", "baseline_calls"))
+
+
+def replay_page(
+    header: dict, frames: tuple[dict, ...], baseline: dict | None, finished: bool, stage: Recording = SCALES
+) -> str:
+    """The HTML of the page. The run's own name is left out: it opens the live run on the server.
+
+    header, frames, baseline: see ``app.frames`` and ``app.tree.frames``.
+    """
     header = header | {"run": "replay"}
-    idle = {name: header[name] for name in ("pair", "sides", "codes", "baseline_calls")}
+    idle = {name: header[name] for name in stage.idle}
     value = {"sequence": 1, "busy": False, "stream": False, "notice": None, "keep": False, "header": header,
              "count": len(frames), "first": 0, "frames": frames, "finished": finished,
              "baseline": baseline}  # fmt: skip
-    idle |= {"version": VERSION, "run": None, "order": []}
+    idle |= {"version": header["version"], "run": None, "order": []}
     recorded = {"title": header["label"], "idle": idle, "value": value}
-    script = _script()
+    script = _script(stage)
     parts = {
-        "STYLE": _style(),
-        "STAGE": _read(STAGE / "stage.html"),
+        "STYLE": _style(stage),
+        "STAGE": _read(STAGE / stage.page),
         "RECORDED": embedded(recorded),
         "HASH": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
         "SCRIPT": script,
@@ -40,14 +60,15 @@ def embedded(record: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _script() -> str:
-    host, stage = _read(HERE / "host.js"), bundle(STAGE, "main.js")
-    return f'"use strict";\n(() => {{\n{host}\n(() => {{\n{stage}\n}})();\n}})();\n'
+def _script(stage: Recording) -> str:
+    host, played = _read(HERE / "host.js"), bundle(STAGE, stage.entry)
+    return f'"use strict";\n(() => {{\n{host}\n(() => {{\n{played}\n}})();\n}})();\n'
 
 
-def _style() -> str:
+def _style(stage: Recording) -> str:
     # Gradio nests the stage's rules in its component's id in the same way.
-    return f"{_read(STAGE / 'tokens.css')}\n#stage {{\n{_read(STAGE / 'stage.css')}\n}}\n{_read(HERE / 'replay.css')}"
+    rules = "\n".join(_read(STAGE / sheet) for sheet in stage.sheets)
+    return f"{_read(STAGE / 'tokens.css')}\n#stage {{\n{rules}\n}}\n{_read(HERE / 'replay.css')}"
 
 
 def _read(path: Path) -> str:
