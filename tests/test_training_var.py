@@ -55,10 +55,10 @@ def bank_folder(tmp_path, tokenizer_folder, monkeypatch):
     return tmp_path
 
 
-def new_task(bank_folder, tokenizer_folder, teacher=None):
+def new_task(bank_folder, tokenizer_folder, teacher=None, guidance=0.0):
     quantizer = load_model(tokenizer_folder, "vqvae").quantizer
     bank = token_bank.TokenBank(bank_folder, 40)
-    return training.TransformerTask(new_model(), quantizer, bank, 0.2, 0, teacher)
+    return training.TransformerTask(new_model(), quantizer, bank, 0.2, 0, teacher, guidance)
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 24, 8), (2, 8, 24)])
@@ -174,13 +174,15 @@ def test_nothing_is_started_when_all_chunks_are_there(bank_folder, tokenizer_fol
     assert token_bank.start_making(tokenizer_folder, bank_folder, 40) == []
 
 
-@pytest.mark.parametrize("distilled", [False, True])
-def test_a_task_learns_and_its_numbers_are_finite(bank_folder, tokenizer_folder, distilled):
-    teacher = None
-    if distilled:
-        teacher = new_model().requires_grad_(False).eval()
-        teacher.head.weight.mul_(200)
-    task = new_task(bank_folder, tokenizer_folder, teacher)
+def new_teacher():
+    teacher = new_model().requires_grad_(False).eval()
+    teacher.head.weight.mul_(200)
+    return teacher
+
+
+@pytest.mark.parametrize(("distilled", "guidance"), [(False, 0.0), (True, 0.0), (True, 1.5)])
+def test_a_task_learns_and_its_numbers_are_finite(bank_folder, tokenizer_folder, distilled, guidance):
+    task = new_task(bank_folder, tokenizer_folder, new_teacher() if distilled else None, guidance)
     before = task.measure(pictures=10)
     for step in range(60):
         loss, _ = task.loss(0.5, step)
@@ -195,6 +197,22 @@ def test_a_task_learns_and_its_numbers_are_finite(bank_folder, tokenizer_folder,
     weights = torch.tensor([1.0, 4.0, 16.0]) / 21
     by_scale = torch.tensor([after[f"scale_{scale}"] for scale in (1, 2, 3)])
     assert float((weights * by_scale).sum()) == pytest.approx(after["held_out"], rel=1e-5)
+
+
+def test_a_guided_task_compares_what_is_sampled(bank_folder, tokenizer_folder):
+    teacher = new_teacher()
+    task = new_task(bank_folder, tokenizer_folder, teacher, guidance=1.5)
+    tokens, labels = (part[:2].long() for part in task.held_out)
+    schedule, features = teacher.schedule, training.teacher_forcing(task.quantizer, tokens.split([1, 4, 16], dim=1))
+    with torch.no_grad():
+        found = task._token_losses(task.model, tokens, labels, 3)
+        p, q = ([one.teacher_forced(features, given) for given in (labels, torch.full_like(labels, 10))]
+                for one in (teacher, task.model))  # fmt: skip
+        for scale, strength in enumerate((0.0, 0.75, 1.5)):
+            rows = schedule.positions(scale)
+            guided = [((1 + strength) * one - strength * other)[:, rows] for one, other in (p, q)]
+            assert torch.allclose(found[:, rows], training.divergence(*guided), atol=1e-5)
+        assert task._token_losses(teacher, tokens, labels, 3).abs().max() < 1e-6
 
 
 def test_a_resumed_task_draws_the_same_batches(bank_folder, tokenizer_folder):
@@ -217,8 +235,9 @@ def test_the_command_trains_resumes_and_writes_a_checkpoint(
     second = json.loads((tmp_path / "target" / "evaluation.json").read_text())
     assert second["steps"] > first["steps"] > 0
     draft = ["draft", *common, "--run-dir", str(tmp_path / "draft-run"), "--output", str(tmp_path / "draft")]
-    training.main([*draft, "--minutes", "0.005", "--teacher", str(tmp_path / "target")])
-    assert json.loads((tmp_path / "draft" / "evaluation.json").read_text())["loss"] == "KL to the target"
+    for options, kind in ((["0.005"], "KL to the target"), (["0.01", "--guidance", "1.5"], "at guidance 1.5")):
+        training.main([*draft, "--teacher", str(tmp_path / "target"), "--minutes", *options])
+        assert json.loads((tmp_path / "draft" / "evaluation.json").read_text())["loss"].endswith(kind)
     assert load_model(tmp_path / "target", "var").config == dataclasses.replace(CONFIG, depth=1)
     assert load_model(tmp_path / "draft", "var").config == dataclasses.replace(CONFIG, depth=1, width=8, heads=1)
     capsys.readouterr()

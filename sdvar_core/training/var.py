@@ -20,6 +20,7 @@ from sdvar_core.errors import ConfigurationError
 from sdvar_core.models.var import VAR, VARConfig, initialise
 from sdvar_core.models.vqvae import VQVAE
 from sdvar_core.nn.quantizer import MultiScaleQuantizer
+from sdvar_core.probability import guidance_at, guide
 from sdvar_core.training import worlds
 from sdvar_core.training.loop import LoopSettings, Training, add_loop_arguments, default_device, precision
 from sdvar_core.training.muon import optimizer_for
@@ -54,14 +55,22 @@ class TransformerTask:
     """One step of a transformer for the shared loop: plain training, or distillation where there is a ``teacher``.
 
     Steps alternate between all scales and the scales but the last two with three times the pictures, which the
-    block-causal mask allows. A dropped label becomes "no class", for the teacher too. ``average`` is the model that
-    the held-out figures are of.
+    block-causal mask allows. A dropped label becomes "no class", for the teacher too. With ``guidance`` the draft
+    learns what will be sampled: half of the loss is between guided distributions, a quarter each between those with
+    and without the label, for half as many pictures a step. ``average`` is the model that the held-out figures are of.
     """
 
     def __init__(
-        self, model: VAR, quantizer: MultiScaleQuantizer, bank: TokenBank, drop: float, seed: int, teacher: VAR | None
+        self,
+        model: VAR,
+        quantizer: MultiScaleQuantizer,
+        bank: TokenBank,
+        drop: float,
+        seed: int,
+        teacher: VAR | None,
+        guidance: float = 0.0,
     ) -> None:
-        self.model, self.average, self.teacher = model, model, teacher
+        self.model, self.average, self.teacher, self.guidance = model, model, teacher, guidance
         self.quantizer, self.bank, self.drop = quantizer, bank, drop
         self.device = model.head.weight.device
         self.optimizers = [optimizer_for(model)]
@@ -73,14 +82,34 @@ class TransformerTask:
         """Mean over tokens of the cross-entropy, or of KL(teacher ‖ model); nats a token."""
         pictures, without = BATCHES[step % len(BATCHES)]
         scales = max(1, len(self.model.schedule) - without)
-        tokens, labels = self.bank.draw(pictures, self.generator)
+        tokens, labels = self.bank.draw(pictures // 2 if self.guidance else pictures, self.generator)
         dropped = torch.rand(len(labels), generator=self.generator) < self.drop
         labels = labels.masked_fill(dropped, self.model.config.classes).to(self.device)
         tokens = tokens[:, : self.model.schedule.offsets[scales]].to(self.device)
-        return self._token_losses(self.model, tokens, labels, scales).mean(), dict(self.figures)
+        if not self.guidance:
+            return self._token_losses(self.model, tokens, labels, scales).mean(), dict(self.figures)
+        guided, *plain = self._guided_losses(self.model, tokens, labels, scales)
+        return 0.5 * guided.mean() + 0.25 * sum(part.mean() for part in plain), dict(self.figures)
+
+    def _guided_losses(self, model: VAR, tokens: Tensor, labels: Tensor, scales: int) -> list[Tensor]:
+        """KL(teacher ‖ model), (batch, positions): of guided distributions, of those with the label, and without."""
+        schedule = model.schedule
+        features = teacher_forcing(self.quantizer, tokens.split(schedule.lengths[:scales], dim=1))
+        twice = [None if feature is None else torch.cat([feature, feature]) for feature in features]
+        both = torch.cat([labels, torch.full_like(labels, model.config.classes)])
+        with torch.no_grad():
+            answers = self.teacher.teacher_forced(twice, both).chunk(2)
+        logits = model.teacher_forced(twice, both).chunk(2)
+        strengths = [guidance_at(self.guidance, scale, len(schedule)) for scale in range(scales)]
+        lengths = torch.tensor(schedule.lengths[:scales], device=tokens.device)
+        strength = torch.tensor(strengths, device=tokens.device).repeat_interleave(lengths)[:, None]
+        guided = divergence(guide(*answers, strength), guide(*logits, strength))
+        return [guided, *(divergence(*pair) for pair in zip(answers, logits))]
 
     def _token_losses(self, model: VAR, tokens: Tensor, labels: Tensor, scales: int) -> Tensor:
         """Losses (batch, positions) of the first ``scales`` scales."""
+        if self.guidance:
+            return self._guided_losses(model, tokens, labels, scales)[0]
         parts = tokens.split(model.schedule.lengths[:scales], dim=1)
         features = teacher_forcing(self.quantizer, parts)
         logits = model.teacher_forced(features, labels)
@@ -151,6 +180,7 @@ def report(task: TransformerTask, model: VAR, settings: LoopSettings, output: Pa
     task.average = model
     measured = {name: round(value, 4) for name, value in task.measure(pictures=len(task.held_out[1])).items()}
     kind = "cross-entropy" if task.teacher is None else "KL to the target"
+    kind += f" at guidance {task.guidance:g}" if task.guidance else ""
     evaluation = {"loss": kind, "unit": "nats a token", **measured, "pictures": len(task.bank)}
     evaluation["parameters"] = sum(parameter.numel() for parameter in model.parameters())
     scales = [f"scale_{scale + 1}" for scale in range(len(model.schedule))]
@@ -171,6 +201,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             command.add_argument(f"--{size}", type=int, default=0, help=f"0: {SIZES[role]}")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--teacher", type=Path, required=role == "draft", help=argparse.SUPPRESS)
+        command.add_argument("--guidance", type=float, default=0.0, help="of the draft: learn what this will sample")
     return parser.parse_args(arguments)
 
 
@@ -184,8 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bank = wait_for_pictures(options.tokenizer, options.bank or options.run_dir / "tokens", options.pictures)
     teacher = load_model(options.teacher, "var").to(device) if options.teacher else None
     model = new_model(options.role, tokenizer, options).to(device)
-    drop = SIZES[options.role][-1]
-    task = TransformerTask(model, tokenizer.quantizer.to(device), bank, drop, options.seed, teacher)
+    quantizer, guidance = tokenizer.quantizer.to(device), options.guidance if teacher else 0.0
+    drop = 0.0 if guidance else SIZES[options.role][-1]  # guidance trains without the label anyway
+    task = TransformerTask(model, quantizer, bank, drop, options.seed, teacher, guidance)
     settings = LoopSettings(options.run_dir, options.minutes)
     training = Training(task, settings, device=device)
     task.average = training.average
