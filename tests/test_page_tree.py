@@ -228,6 +228,7 @@ def test_stop_ends_within_one_event_and_keeps_what_is_there(visit, pair, text_pa
         assert page.evaluate("sdvarTree.count") == count
         page.click("#tree-step")
         page.wait_for_function("n => sdvarTree.count === n + 1", arg=count)
+        page.context.close()
 
 
 @pytest.mark.parametrize("fault", ["state not rolled back", "bonus counted twice"])
@@ -274,6 +275,7 @@ def test_without_models_the_tab_says_how_to_get_them_and_scales_works(visit, pai
         page.get_by_role("tab", name="Scales", exact=True).click()
         page.click("#step")
         page.wait_for_function("sdvar.count === 1")
+        page.context.close()
 
 
 @pytest.mark.parametrize(("width", "height", "theme"), SIZES)
