@@ -33,11 +33,15 @@ def browser():
 
 @pytest.fixture
 def visit(browser):
-    """Opens an address as a fresh visitor; afterwards nobody else may have been asked, and nothing complained."""
+    """Opens an address as a fresh visitor; afterwards nobody else may have been asked, and nothing complained.
+
+    A visitor asks for reduced motion, so that no test waits for a cursor that runs after the newest event.
+    """
     contexts, complaints, strangers = [], [], []
 
-    def opened(url, width=1440, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+    def opened(url, width=1440, height=900, reduced_motion="reduce", **options):
+        viewport = {"width": width, "height": height}
+        context = browser.new_context(viewport=viewport, reduced_motion=reduced_motion, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
