@@ -70,6 +70,7 @@ def test_an_overturned_verdict_runs_on_beside_the_original(forked, pair):
     left, right = frames_of(page, "left"), frames_of(page, "right")
     assert left[:event] == right[:event], "what came before is the same, measured times included"
     assert left[event] != right[event]
+    go_to(page, page.evaluate("sdvar.count") - 1)  # the end of the longer one
     text = page.inner_text('[data-part="sentence"]')
     sentence = f"Forked at event {event + 1}: here the verdict of token {token + 1} of scale {scale + 1} was overturned"
     assert text.startswith(sentence)
