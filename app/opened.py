@@ -11,36 +11,20 @@ import numpy as np
 
 from app.frames import Baseline, Frame, Header, frame, header
 from app.run import Drawing, Shown
-from sdvar_core import Pair, SDVARError, Trace, TraceError
+from app.uploads import FOREIGN, LONGEST_NAME, read_upload
+from sdvar_core import Pair, Trace, TraceError
 
-LARGEST_UPLOAD = 16 * 2**20  # bytes
 MOST_SCALES, MOST_TOKENS, MOST_CODES = 20, 4096, 65_536  # of a schedule, and what a frame's uint16 can say
 MOST_DRAWN = 250_000  # tokens of all events together
 LARGEST_NUMBER = 10**9
 LARGEST_SIDE = 1024  # pixels of a picture
-LONGEST_NAME, LONGEST_SENTENCE = 80, 240  # characters
-FOREIGN = "is larger than what this page can show"
 
 
 def read_trace_file(path: Path) -> Trace:
     """The trace of an uploaded file; TraceError with one sentence of bounded length otherwise."""
-    try:
-        if path.stat().st_size > LARGEST_UPLOAD:
-            raise TraceError(
-                f"This file is larger than {LARGEST_UPLOAD >> 20} MiB, too large for a trace of this page."
-            )
-        trace = Trace.load(path)
-    except OSError as error:
-        raise TraceError(f"The file cannot be read: {error.strerror}.") from error
-    except SDVARError as error:
-        raise TraceError(clipped(" ".join(str(error).split()), LONGEST_SENTENCE)) from error
+    trace = read_upload(path, Trace.load)
     _refuse_what_no_page_shows(trace)
     return trace
-
-
-def clipped(text: str, longest: int) -> str:
-    """The text, shortened if it is too long."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 class OpenedRun:
@@ -109,8 +93,6 @@ class OpenedRun:
 
 def _refuse_what_no_page_shows(trace: Trace) -> None:
     request, schedule = trace.request, trace.schedule
-    if not trace.events:
-        raise TraceError("The trace holds no event: there is nothing to show.")
     if len(schedule) > MOST_SCALES or schedule.total > MOST_TOKENS or not 0 < trace.codes <= MOST_CODES:
         raise TraceError(f"The schedule or the codebook of this run {FOREIGN}.")
     drawn = sum(event.tokens.shape[1] for event in trace.events if isinstance(event, Drawing))

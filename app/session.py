@@ -16,6 +16,7 @@ from pathlib import Path
 from app.answers import Answers
 from app.choices import Asked, asked, forked_as
 from app.opened import OpenedRun, read_trace_file
+from app.payload import Payload, payload_of
 from app.run import Run, Shown
 from app.visit import AnyRun, Seat, Seats, SoundRuns, Visit, new_visit
 from sdvar_core import Fork, Pair, Request, RequestError, SDVARError, forked
@@ -29,9 +30,6 @@ NOTHING_YET = "There is no run yet: press Generate or Step first."
 NO_FORK = "A run of a trace file cannot be forked: press Generate to make it here, then fork that one."
 NOT_ALIKE = "This run has other scales or codes than the runs of this page: there is nothing to compare."
 
-Payload = dict
-"""The value of the stage; see ``Visits.payload``."""
-
 
 class Visits(Answers):
     """Every visitor's runs on one pair of models; those of at most ``most_runs`` visitors, the oldest makes room.
@@ -40,6 +38,7 @@ class Visits(Answers):
     of another tab replace them.
     """
 
+    live: type = Run  # what goes on, unlike the run of a trace file
     finished_notice = "This picture is finished: walk through it with the arrow keys, or press Reset to make it again."
 
     def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS) -> None:
@@ -157,10 +156,10 @@ class Visits(Answers):
     def compare(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """After the end of a run: how it compares with the target alone, if that is cheap to know."""
         run = self._runs.of(visit.handle).run
-        if not isinstance(run, Run) or not run.finished or run.baseline or run.target_seconds > CHEAP:
+        if not isinstance(run, self.live) or not run.finished or run.baseline or run.target_seconds > CHEAP:
             return
         if not run.trace().finished:
-            return  # a fault ended it early: there is no picture to compare
+            return  # a fault ended it early: there is nothing whole to compare
         alone, sound = self._sound.alone(run), self._sound.sound(run) if run.fault else None
         if alone is not None and (sound is not None or not run.fault) and not run.forgotten:
             run.baseline = run.compared_with(alone, sound)
@@ -202,31 +201,10 @@ class Visits(Answers):
         """Drop the runs of a visitor who left or reset."""
         self._runs.leave(visit.handle)
 
-    def payload(
-        self,
-        visit: Visit,
-        run: AnyRun | None = None,
-        first: int = 0,
-        *,
-        busy: bool = False,
-        stream: bool = False,
-        notice: str | None = None,
-    ) -> Payload:
-        """The value of the stage. It repeats the headers, and says how many frames there are, so that a page that
-        missed values can ask for what it lacks; ``sequence`` grows, so that every value is a new one and a late one
-        is known. busy: more is on its way. stream: it comes from Generate, so that the page runs after it. keep: only
-        the notice is new. kept: the same of the run on the left. cursor: the event to show; None leaves it open."""
+    def payload(self, visit: Visit, run: AnyRun | None = None, first: int = 0, **said: object) -> Payload:
+        """The value of the stage: ``run``, beside the one that the visit keeps; ``said``: see ``payload_of``."""
         kept = self._runs.of(visit.handle).kept if visit.kept else None
-        return {
-            "sequence": next(self._sequence),
-            "busy": busy,
-            "stream": stream,
-            "notice": notice,
-            "cursor": None,
-            "keep": run is None and notice is not None,
-            "kept": kept and _part(kept, len(kept.frames)),
-            **_part(run, first),
-        }
+        return {"sequence": next(self._sequence), **payload_of(run, kept, first, **said)}
 
     def _run(self, visit: Visit, request: Request, again: bool, fault: str | None = None) -> tuple[Run, Visit]:
         """The run that ``request`` continues, or a new one. ``again``: a finished run starts anew."""
@@ -308,15 +286,3 @@ class Visits(Answers):
     def _sent(self, run: Run, visit: Visit, busy: bool, stream: bool) -> tuple[Payload, Visit]:
         payload = self.payload(visit, run, visit.count, busy=busy, stream=stream)
         return payload, replace(visit, count=payload["count"])
-
-
-def _part(run: AnyRun | None, first: int) -> dict:
-    """What a value of the stage says of one run: its header, and the frames from ``first`` on."""
-    return {
-        "header": run and run.header,
-        "count": len(run.frames) if run else 0,
-        "first": first,
-        "frames": run.frames[first:] if run else [],
-        "finished": run is not None and run.finished,
-        "baseline": run and run.baseline,
-    }

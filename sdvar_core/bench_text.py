@@ -1,7 +1,7 @@
 """Tree drafts in numbers: ``python -m sdvar_core.bench_text`` prints calls, acceptance and time, as markdown.
 
-The prompts are pieces of held-out files of the standard library. Plain decoding (steps = 0) runs in turn with every
-tree, in the same process. Times are milliseconds.
+The prompts are pieces of held-out files of the standard library. Plain decoding (steps = 0) and every tree take turns,
+piece by piece, in one process. Times are milliseconds.
 """
 
 import argparse
@@ -86,23 +86,21 @@ def timed(pair: TextPair, clock: Clock, **settings) -> tuple[TextTrace, float]:
 def tree_rows(
     pair: TextPair, rows: Sequence[Tree], pieces: Sequence[bytes], clock: Clock = time.perf_counter, **settings
 ) -> Iterator[list[str]]:
-    """The cells of each row; every tree takes turns with plain decoding, piece by piece.
+    """The cells of each row. Every piece is written by plain decoding and then by each tree in turn.
 
     Greedy texts are compared with those of plain decoding; at other temperatures the two draw from one law with
     different luck.
     """
-    for row in rows:
-        runs, seconds, plain, same = [], [], [], 0
-        for piece in pieces:
+    plain, drafted = [], {row: [] for row in rows}
+    for piece in pieces:
+        plain.append(timed(pair, clock, prompt=piece, steps=0, **settings))
+        for row, runs in drafted.items():
             shape = {"topk": row.topk, "steps": row.steps, "nodes": row.nodes, "expansion": row.expansion}
-            run, spent = timed(pair, clock, prompt=piece, **shape, **settings)
-            baseline, alone = timed(pair, clock, prompt=piece, steps=0, **settings)
-            same += run.written == baseline.written
-            runs.append(run)
-            seconds.append(spent)
-            plain.append(alone)
-        numbers = totals(runs)
-        speedup = float(np.median(np.array(plain) / np.array(seconds)))
+            runs.append(timed(pair, clock, prompt=piece, **shape, **settings))
+    for row, runs in drafted.items():
+        numbers = totals([run for run, _ in runs])
+        speedup = float(np.median([alone / spent for (_, alone), (_, spent) in zip(plain, runs)]))
+        same = sum(run.written == baseline.written for (run, _), (baseline, _) in zip(runs, plain))
         shares = (f"{numbers[name]:.2f}" for name in ("per_node", "per_level", "accepted", "with_bonus"))
         times = (f"{numbers[name]:.1f}" for name in ("draft", "verify", "commit"))
         texts = "–" if settings.get("temperature") else f"{same} of {len(runs)}"
@@ -144,7 +142,7 @@ def pass_rows(model: TextModel, piece: bytes, sizes: Sequence[int], repeats: int
 def report(pair: TextPair, options: argparse.Namespace) -> Iterator[str]:
     """The tables, row by row."""
     pieces = prompts(PythonSource(options.source), options.prompts, options.prompt_length)
-    for temperature in (0.0, 1.0):
+    for temperature in options.temperatures:
         ways = ("likeliest",) if temperature == 0.0 else ("likeliest", "sampled")
         for children in ways:
             yield f"\n### Temperature {temperature:g}, {children} children\n"
@@ -176,6 +174,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--prompt-length", type=count, default=200, help="bytes")
     parser.add_argument("--length", type=count, default=200, help="bytes written after each prompt")
     parser.add_argument("--nodes", type=count, nargs="+", default=NODES)
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[0.0, 1.0])
     parser.add_argument("--repeats", type=count, default=10)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: as torch finds them)")
     return parser.parse_args(arguments)

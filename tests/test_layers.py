@@ -35,8 +35,8 @@ CORE = {
     "bench_text": EVERYTHING | {"bench_text"},
 }
 COMMANDS = {"training", "evaluate", "bench", "bench_text", "fetch"}  # these may print
-BESIDE = {"stage", "figures", "session", "visit", "answers", "choices", "run", "opened", "inspector", "address",
-          "frames", "encoded", "narration", "exports", "tree"}  # fmt: skip
+BESIDE = {"stage", "figures", "session", "visit", "answers", "payload", "choices", "run", "opened", "uploads",
+          "inspector", "address", "frames", "encoded", "narration", "exports", "tree"}  # fmt: skip
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},

@@ -8,8 +8,9 @@ import pytest
 
 import sdvar_core as sd
 from app.exports import EXPORTS
-from app.opened import LARGEST_UPLOAD, OpenedRun, read_trace_file
+from app.opened import OpenedRun, read_trace_file
 from app.session import Visits, new_visit
+from app.uploads import LARGEST_UPLOAD
 from tests.fakes import fake_pair
 
 SETTINGS = {"label": "paper", "seed": 5, "gamma": 2, "rule": "coupled"}

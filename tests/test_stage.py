@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.stage.bundle import bundle
+from app.stage.bundle import bundle, markup
 
 STAGE = Path(__file__).parent.parent / "app" / "stage"
 TESTS = Path(__file__).parent / "stage"
 MODULES = sorted(STAGE.glob("*.js")) + sorted(STAGE.glob("tree/*.js"))
 ENTRIES = ("main.js", "tree/main.js")
+PAGES = ("stage.html", "tree/tree.html")
 
 
 def exports(path):
@@ -51,9 +52,19 @@ def test_every_module_is_in_a_bundle():
 
 
 def test_templates_are_constant_and_ask_nobody():
-    for name in ("stage.html", "stage.css", "tokens.css", "tree/tree.html", "tree/tree.css"):
-        text = (STAGE / name).read_text()
-        assert not re.search(r"\$\{|\{\{|`|\\|https?:|@import|url\(", text), name
+    texts = [(STAGE / name).read_text() for name in ("stage.css", "tokens.css", "tree/tree.css")]
+    for text in texts + [markup(STAGE, page) for page in PAGES]:
+        assert not re.search(r"\$\{|\{\{|`|\\|https?:|@import|url\(", text)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_holds_what_it_includes_and_every_part_once(page):
+    text = markup(STAGE, page)
+    assert "<!--" not in text
+    assert not re.search(r"\{\w+\}", text)
+    parts = re.findall(r'data-part="([^"]*)"', text)
+    assert sorted(parts) == sorted(set(parts))
+    assert {"play", "scrubber", "rounds"} <= set(parts)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

@@ -12,7 +12,8 @@ from app.tree.choices import LONGEST_PROMPT, LONGEST_TEXT, asked_text
 from app.tree.frames import VERSION, first_difference
 from app.tree.heard import norms_of
 from app.tree.narration import byte_name
-from app.tree.run import OpenedText, TextRun
+from app.tree.opened import OpenedText
+from app.tree.run import TextRun
 from tests.fakes import fake_text_pair
 from tests.tiny import tiny_text_pair
 

@@ -1,7 +1,8 @@
-"""Join the stage's small JavaScript modules into the one string that gr.HTML runs. No build step, no tools.
+"""Join the stage's small files into the strings that gr.HTML wants. No build step, no tools.
 
-Each file is a plain ES module, which node can import and test as it is. Here every module becomes a function that
-returns what it exports, after the modules it imports.
+A script is a plain ES module, which node can import and test as it is. Here every module becomes a function that
+returns what it exports, after the modules it imports. In a page, ``<!-- side.html name="a" -->`` stands for that file,
+with ``a`` for its every ``{name}``.
 """
 
 import posixpath
@@ -9,6 +10,7 @@ import re
 from pathlib import Path
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.\.?/[\w./]+)";\n', re.MULTILINE)
+_INCLUDE = re.compile(r'( *)<!-- (\w+\.html)((?: \w+="[^"]*")*) -->\n')
 _EXPORT = re.compile(r"^export ((?:async )?function\*?|const|let|class) (\w+)", re.MULTILINE)
 
 
@@ -17,6 +19,18 @@ def bundle(folder: Path, entry: str) -> str:
     done: dict[str, str] = {}
     _collect(folder, entry, done)
     return "\n".join(['"use strict";', "const modules = {};", *done.values()])
+
+
+def markup(folder: Path, page: str) -> str:
+    """The HTML of ``page``, a path below ``folder``, with the files of ``folder`` that it includes."""
+
+    def included(match: re.Match) -> str:
+        text = (folder / match[2]).read_text(encoding="utf-8")
+        for name, value in re.findall(r'(\w+)="([^"]*)"', match[3]):
+            text = text.replace("{" + name + "}", value)
+        return "".join(match[1] + line for line in text.splitlines(keepends=True))
+
+    return _INCLUDE.sub(included, (folder / page).read_text(encoding="utf-8"))
 
 
 def _collect(folder: Path, name: str, done: dict[str, str]) -> None:

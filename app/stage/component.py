@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from app.frames import VERSION
-from app.stage.bundle import bundle
+from app.stage.bundle import bundle, markup
 from app.stage.replay import TREE
 from app.tree.frames import VERSION as TREE_VERSION
 from sdvar_core import RULES, Pair
@@ -37,7 +37,7 @@ def build_stage(pair: Pair, order: list[str], missing: Answer, token: Answer, sw
             "rules": known_rules()}  # fmt: skip
     return gr.HTML(
         value=None,
-        html_template=(HERE / "stage.html").read_text(encoding="utf-8"),
+        html_template=markup(HERE, "stage.html"),
         css_template=(HERE / "stage.css").read_text(encoding="utf-8"),
         js_on_load=bundle(HERE, "main.js"),
         apply_default_css=False,
@@ -57,7 +57,7 @@ def build_tree_stage(order: list[str], missing: Answer, token: Answer) -> gr.HTM
     idle = {"version": TREE_VERSION, "run": None, "pair": "", "window": 0, "baseline_calls": 0, "order": order}
     return gr.HTML(
         value=None,
-        html_template=(HERE / TREE.page).read_text(encoding="utf-8"),
+        html_template=markup(HERE, TREE.page),
         css_template="\n".join(rules),
         js_on_load=bundle(HERE, TREE.entry),
         apply_default_css=False,

@@ -1,7 +1,7 @@
 // The stage put together: values come in, the visitor points and presses, and everything is drawn from one view.
 // gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
-import { AddressBar, inAddress, scalesTab } from "./address.js";
+import { inAddress, scalesTab } from "./address.js";
 import { drawCaches } from "./caches.js";
 import { Clock } from "./clock.js";
 import { showCodes } from "./codes.js";
@@ -9,6 +9,7 @@ import { LETTERS, showCompare, sideView } from "./compare.js";
 import { showCounters } from "./counters.js";
 import { forkOf } from "./differences.js";
 import { ForkForm } from "./forking.js";
+import { addressBar, bringIntoView, controlsDiffer, drawnSoon, followTheme, partsOf, wireJumps } from "./ground.js";
 import { HEATS } from "./heat.js";
 import { Inspector, questionOf } from "./inspector.js";
 import { mapTokenAt } from "./maps.js";
@@ -22,7 +23,7 @@ import { probeOf } from "./probe.js";
 import { drawPyramid, pyramidLayout, tokenAt } from "./pyramid.js";
 import { showReadout } from "./readout.js";
 import { showReport } from "./report.js";
-import { barAt, drawRounds } from "./rounds.js";
+import { drawRounds } from "./rounds.js";
 import { drawScrubber } from "./scrubber.js";
 import { Selection } from "./selection.js";
 import { Sides } from "./sides.js";
@@ -32,12 +33,7 @@ import { readTheme } from "./theme.js";
 import { showForking, showTransport, wireTransport } from "./transport.js";
 import { describeViews } from "./words.js";
 
-const parts = new Map();
-const part = (name) => {
-  if (!parts.has(name)) parts.set(name, element.querySelector('[data-part="' + name + '"]'));
-  return parts.get(name);
-};
-
+const part = partsOf(element);
 const clock = new Clock();
 const selection = new Selection();
 const settings = { heat: "verdict", picture: "committed", mask: "block" };
@@ -46,14 +42,12 @@ const sides = new Sides(() => new Store(props.idle, missing, runsChanged));
 const rules = props.idle.rules || []; // a recording has none
 const asked = (name) => (run, event, index) => server[name]([run, event, index]);
 const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
-const address = new AddressBar(() => window.location.search, (query) => {
-  window.history.replaceState(window.history.state, "", query + window.location.hash);
-}, undefined, undefined, scalesTab(rules));
+const address = addressBar(scalesTab(rules));
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+const redraw = drawnSoon(clock, still, draw);
 let theme = readTheme(element);
 let controls = null; // the settings on the left, once one of them was touched
 let shownRuns = [null];
-let scheduled = false;
 
 // The run that the single views show: of two the right one, or the left one until there is another.
 const shownStore = () => (sides.left && !sides.right.count ? sides.left : sides.right);
@@ -63,17 +57,6 @@ const drawings = { rounds: drawRounds, picture: drawPicture, pyramid: drawPyrami
 const surfaces = {};
 const twice = LETTERS.flatMap((letter) => [letter + "-picture", letter + "-rounds", letter + "-maps"]);
 for (const name of ["scrubber", ...Object.keys(drawings), ...twice]) surfaces[name] = new Surface(part(name), redraw);
-
-function redraw() {
-  if (scheduled) return;
-  scheduled = true;
-  requestAnimationFrame((now) => {
-    scheduled = false;
-    clock.tick(now, still.matches);
-    draw();
-    if (clock.moving) redraw();
-  });
-}
 
 function draw() {
   const shown = view();
@@ -121,17 +104,12 @@ function runsChanged() {
   redraw();
 }
 
-// On a small screen the controls may hide the picture that they start.
-function bringIntoView() {
-  const box = part(sides.comparing ? "b-picture" : "picture").getBoundingClientRect();
-  if (box.top > window.innerHeight - 80) {
-    element.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
-  }
-}
-
 // --- What the visitor does --------------------------------------------------------------------------------------
 
-const player = new Player({ sides, clock, selection, trigger, redraw, begun: bringIntoView, help: () => part("help").showModal() });
+const player = new Player({ sides, clock, selection, trigger, redraw,
+  begun: () => bringIntoView(element, part(sides.comparing ? "b-picture" : "picture"), still),
+  help: () => part("help").showModal(),
+});
 const { goTo } = player;
 watch("value", () => { if (props.value) player.receive(props.value); });
 
@@ -182,27 +160,9 @@ pointAt("a-maps", () => sides.stores[0], mapTokenAt);
 pointAt("b-maps", () => sides.right, mapTokenAt);
 
 wireScrubber(part("scrubber"), surfaces.scrubber, sides, goTo);
-part("rounds").addEventListener("click", (event) => {
-  const { rounds } = surfaces, { x, y } = rounds.place(event);
-  const index = barAt(x, y, rounds.width, rounds.height, view());
-  if (index !== null) goTo(index);
-});
+wireJumps(part, surfaces, view, goTo);
 
-part("report-fired").addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (button) goTo(Number(button.dataset.event));
-});
-
-// Do the controls on the left say something else than the run that is shown? What does not matter to it has no name.
-function settingsChanged() {
-  const { header } = sides.right;
-  if (!controls || !header.run) return false;
-  return props.idle.order.some((name, i) => {
-    const now = header.settings[name];
-    if (now === undefined || now === null) return false;
-    return typeof now === "number" ? Number(controls[i]) !== now : controls[i] !== now;
-  });
-}
+const settingsChanged = () => controlsDiffer(props.idle.order, controls, sides.right.header);
 
 function noteAddress() {
   const { order } = props.idle, { header } = sides.right;
@@ -217,12 +177,10 @@ function noteAddress() {
   address.note(chosen || ofRun, whole ? clock.cursor + 1 : null, whole ? header.settings.forks : []);
 }
 
-// Light or dark was switched.
-new MutationObserver(() => {
-  theme = readTheme(element);
+followTheme(element, "sdvar-busy", (found) => {
+  theme = found;
   redraw();
-}).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-document.body.classList.remove("sdvar-busy");
+});
 
 window.sdvar = probeOf({ sides, clock, selection, inspector, server, surfaces, view, draw, redraw, goTo,
   settings(values) { controls = values; } });

@@ -119,37 +119,6 @@ class TextRun:
         return None
 
 
-class OpenedText:
-    """The run of a trace file: all of it is known, it never goes on, and no model is called."""
-
-    baseline: TreeBaseline | None = None
-
-    def __init__(self, name: str, trace: TextTrace) -> None:
-        self.name, self.request, self._trace = name, trace.request, trace
-        self.stopped = self.forgotten = False
-        self.finished = trace.finished
-        self.target_seconds = trace.target_seconds
-        self.events = list(trace.events)
-        self.frames: list[TreeFrame] = []
-        self.header = tree_header(name, trace.pair, trace.request, WINDOW) | {"opened": True}
-        tally, began = Tally(), 0
-        for index, event in enumerate(self.events):
-            tally = tally.after(event)
-            began = index if isinstance(event, TreeDrafted) else began
-            self.frames.append(tree_frame(index, self.events[began : index + 1], self.request, tally))
-
-    def trace(self) -> TextTrace:
-        """The trace of the file."""
-        return self._trace
-
-    def token(self, event: int, index: int) -> None:
-        """A trace file holds no distributions: there is nothing to tell of other bytes."""
-
-    def shown(self) -> ShownText:
-        """The whole of it."""
-        return ShownText(self._trace, self.header, tuple(self.frames), None)
-
-
 def window_of(pair: TextPair) -> int:
     """Inputs that the target's short convolutions read."""
     return getattr(getattr(pair.target, "config", None), "convolution", WINDOW)

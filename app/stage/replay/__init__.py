@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.stage.bundle import bundle
+from app.stage.bundle import bundle, markup
 
 HERE = Path(__file__).parent
 STAGE = HERE.parent
@@ -44,7 +44,7 @@ def replay_page(
     script = _script(stage)
     parts = {
         "STYLE": _style(stage),
-        "STAGE": _read(STAGE / stage.page),
+        "STAGE": markup(STAGE, stage.page),
         "RECORDED": embedded(recorded),
         "HASH": base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
         "SCRIPT": script,

@@ -1,12 +1,12 @@
 // The stage of the Tree tab put together: values come in, the visitor points and presses, and everything is drawn from
 // one view. gr.HTML runs this once, with `element`, `trigger`, `props`, `server` and `watch`.
 
-import { AddressBar } from "../address.js";
 import { Clock } from "../clock.js";
+import { addressBar, bringIntoView, controlsDiffer, drawnSoon, followTheme, partsOf, wireJumps } from "../ground.js";
 import { Inspector } from "../inspector.js";
 import { Player, wireScrubber } from "../player.js";
 import { pointer } from "../pointing.js";
-import { barAt, drawRounds } from "../rounds.js";
+import { drawRounds } from "../rounds.js";
 import { drawScrubber } from "../scrubber.js";
 import { Selection } from "../selection.js";
 import { Sides } from "../sides.js";
@@ -29,12 +29,7 @@ import { showText } from "./text.js";
 import { showWindow } from "./window.js";
 import { describeViews } from "./words.js";
 
-const parts = new Map();
-const part = (name) => {
-  if (!parts.has(name)) parts.set(name, element.querySelector('[data-part="' + name + '"]'));
-  return parts.get(name);
-};
-
+const part = partsOf(element);
 const language = { version: VERSION, decodeFrame, emptyState, fold,
   rejects: (frame) => frame.kind === "child_judged" && !frame.accepted };
 const clock = new Clock();
@@ -43,14 +38,12 @@ const missing = (run, first, stop) => server.frames([run, first, stop]);
 const sides = new Sides(() => new Store(props.idle, missing, runChanged, language));
 const askToken = (run, event, index) => server.token([run, event, index]);
 const inspector = new Inspector({ token: async (...question) => ({ swatches: {}, ...await askToken(...question) }) }, () => redraw());
-const address = new AddressBar(() => window.location.search, (query) => {
-  window.history.replaceState(window.history.state, "", query + window.location.hash);
-}, undefined, undefined, treeTab(props.idle.order));
+const address = addressBar(treeTab(props.idle.order));
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+const redraw = drawnSoon(clock, still, draw);
 let theme = readTheme(element);
 let controls = null; // the settings on the left, once one of them was touched
 let shownRun = null;
-let scheduled = false;
 
 function view() {
   const store = sides.right, state = store.stateAt(clock.cursor);
@@ -61,17 +54,6 @@ const ticked = (context, width, height, shown) => drawScrubber(context, width, h
 const drawings = { scrubber: ticked, rounds: drawRounds, tree: drawTree, masks: drawMasks, memory: drawMemory };
 const surfaces = {};
 for (const name of Object.keys(drawings)) surfaces[name] = new Surface(part(name), redraw);
-
-function redraw() {
-  if (scheduled) return;
-  scheduled = true;
-  requestAnimationFrame((now) => {
-    scheduled = false;
-    clock.tick(now, still.matches);
-    draw();
-    if (clock.moving) redraw();
-  });
-}
 
 function draw() {
   const shown = view();
@@ -112,11 +94,7 @@ function runChanged() {
 }
 
 const player = new Player({ sides, clock, selection, trigger, redraw,
-  begun() { // on a small screen the controls may hide the text that they start
-    if (part("text-card").getBoundingClientRect().top > window.innerHeight - 80) {
-      element.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
-    }
-  },
+  begun: () => bringIntoView(element, part("text-card"), still),
   help: () => part("help").showModal(),
 });
 watch("value", () => { if (props.value) player.receive(props.value); });
@@ -157,25 +135,9 @@ part("text").addEventListener("click", (event) => {
   const at = event.target.dataset.event;
   if (at !== undefined && window.getSelection().isCollapsed) player.goTo(Number(at));
 });
-part("rounds").addEventListener("click", (event) => {
-  const { x, y } = surfaces.rounds.place(event);
-  const index = barAt(x, y, surfaces.rounds.width, surfaces.rounds.height, view());
-  if (index !== null) player.goTo(index);
-});
-part("report-fired").addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (button) player.goTo(Number(button.dataset.event));
-});
+wireJumps(part, surfaces, view, player.goTo);
 
-// Do the controls on the left say something else than the run that is shown?
-function settingsChanged() {
-  const { header } = sides.right;
-  if (!controls || !header.run) return false;
-  return props.idle.order.concat("fault").some((name, i) => {
-    const now = header.settings[name];
-    return typeof now === "number" ? Number(controls[i]) !== now : controls[i] !== now;
-  });
-}
+const settingsChanged = () => controlsDiffer([...props.idle.order, "fault"], controls, sides.right.header);
 
 function noteAddress() {
   const { order } = props.idle, { header } = sides.right;
@@ -187,12 +149,10 @@ function noteAddress() {
   return address.note(chosen || ofRun, whole ? clock.cursor + 1 : null);
 }
 
-// Light or dark was switched.
-new MutationObserver(() => {
-  theme = readTheme(element);
+followTheme(element, "sdvar-tree-busy", (found) => {
+  theme = found;
   redraw();
-}).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-document.body.classList.remove("sdvar-tree-busy");
+});
 
 // For debugging and tests: what is shown, and the same moves that a visitor has.
 window.sdvarTree = {
