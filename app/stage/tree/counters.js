@@ -1,5 +1,6 @@
 // The numbers beside the text, at the cursor. They are the trace's own; nothing is computed again here.
 
+import { times } from "../counters.js";
 import { write } from "../readout.js";
 
 export function counterTexts(state, store) {
@@ -29,11 +30,6 @@ function against(state, { baseline, header }) {
   if (!baseline || !state.finished) return "after the run";
   if (baseline.differs === null) return "identical";
   return baseline.comparable ? "differs from byte " + (baseline.differs + 1) : "another draw";
-}
-
-function times(milliseconds) {
-  if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => (one / 1000).toFixed(2)).join(" · ") + " s";
-  return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : one.toFixed(1))).join(" · ") + " ms";
 }
 
 export function showCounters(part, { state, store }) {
