@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training = Training(task, settings, device=device)
     task.average = training.average
     trained = training.run()
-    save_model(trained, options.output)
+    save_model(trained, options.output, torch.float16)
     (options.output / "text.json").write_text(json.dumps(source.record(), indent=1) + "\n", encoding="utf-8")
     print(json.dumps(report(task, trained, settings, options.output), indent=2))
 
