@@ -59,7 +59,7 @@ def forked_page(finished_page):
 @pytest.fixture
 def forked(forked_page, watched):
     """Page, event, scale, token; for tests that only look. The token is held and the cursor is at the end."""
-    page, event, scale, token = forked_page
+    page, _event, scale, token = forked_page
     let_go(page)
     page.evaluate("([scale, index]) => sdvar.select(scale, index)", [scale, token])
     return forked_page

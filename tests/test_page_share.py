@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, generate, until
+from tests.browser import BROWSER_TEST, until
 
 pytestmark = BROWSER_TEST
 HOSTILE = "<img src=x onerror=window.hacked=1>{{7*7}}${window.hacked=1}</script>"
