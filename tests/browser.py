@@ -8,8 +8,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.page import build_page, launch_options
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 BROWSER_TEST = [
     pytest.mark.browser,
@@ -111,6 +109,8 @@ def free_port():
 @contextmanager
 def served(pair, text_pair=None, text_loader=None):
     """The page on a pair of picture models, and on one of language models if a test has one or a way to load it."""
+    from app.page import build_page, launch_options  # here, since Gradio takes seconds and most tests do without
+
     loader = text_loader or (text_pair and (lambda: text_pair))
     page = build_page(lambda: pair, *([loader] if loader else []))
     page.visits.warm_up()  # as app.py does: the first run is slower
