@@ -155,6 +155,14 @@ def go_to(page, index):
     drawn(page)
 
 
+def resize(page, width, height):
+    """Another window; the pointer, if it is not the same, stands in its corner and not on what came to lie there."""
+    if page.viewport_size != {"width": width, "height": height}:
+        page.set_viewport_size({"width": width, "height": height})
+        page.mouse.move(5, 5)
+    drawn(page)
+
+
 def let_go(page, probe="sdvar"):
     """Back to how a run is shown once it has ended: the cursor at the end, nothing held, pointed at or played."""
     page.evaluate("document.activeElement.blur()")
@@ -167,7 +175,7 @@ def let_go(page, probe="sdvar"):
 
 def recover(page):
     """As ``let_go``, and every view of the Scales tab shows what it shows at first."""
-    page.set_viewport_size({"width": 1440, "height": 900})
+    resize(page, 1440, 900)
     page.click("[data-heat=verdict]")
     page.click("[data-picture=committed]")
     page.select_option('[data-part="mask-kind"]', "block")

@@ -5,7 +5,7 @@ import pytest
 from gradio_client import Client
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, shown
+from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, resize, shown
 
 pytestmark = BROWSER_TEST
 WORLD, OTHER_WORLD = 0, 2
@@ -227,8 +227,7 @@ def test_nothing_is_wider_than_the_window_and_the_large_one_does_not_scroll(open
     page = open_page(*sizes[0], theme)
     generate(page)
     for width, height in sizes:
-        page.set_viewport_size({"width": width, "height": height})
-        drawn(page)
+        resize(page, width, height)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if height == 900:
             assert page.evaluate("document.documentElement.scrollHeight") <= height

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, let_go
+from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, let_go, resize
 from tests.test_page_accessibility import settle, violations
 
 pytestmark = BROWSER_TEST
@@ -277,16 +277,16 @@ def nothing_grave_and_nothing_cut(page, width, height):
 
 @pytest.mark.parametrize(("theme", "sizes"), [("light", SIZES), ("dark", SIZES[::-1])])
 def test_two_runs_fit_and_nothing_grave_is_wrong(open_page, theme, sizes):
-    """Opened and forked on a large screen or on a phone; the question and both runs at every size."""
+    """Opened and run on a large screen or on a phone; the question and then both runs at every size."""
     page = open_page(*sizes[0], theme)
     generate(page)
     hold_a_rejected_token(page)
     page.click("[data-do=fork]")
-    for width, height in (*sizes[1:], sizes[0]):
-        page.set_viewport_size({"width": width, "height": height})
+    for width, height in sizes:
+        resize(page, width, height)
         settle(page)
         assert violations(page) == [], (width, height)
     fork(page)
-    for width, height in sizes:
-        page.set_viewport_size({"width": width, "height": height})
+    for width, height in sizes[::-1]:
+        resize(page, width, height)
         nothing_grave_and_nothing_cut(page, width, height)

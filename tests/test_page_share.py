@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, until
+from tests.browser import BROWSER_TEST, resize, until
 
 pytestmark = BROWSER_TEST
 HOSTILE = "<img src=x onerror=window.hacked=1>{{7*7}}${window.hacked=1}</script>"
@@ -195,7 +195,7 @@ def test_the_unfolded_section_fits(open_page, theme, sizes):
     page = open_page(*sizes[0], theme)
     unfold(page)
     for width, height in sizes:
-        page.set_viewport_size({"width": width, "height": height})
+        resize(page, width, height)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if height == 900:

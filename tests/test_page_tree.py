@@ -5,7 +5,7 @@ import pytest
 from gradio_client import Client
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, drawn, served
+from tests.browser import BROWSER_TEST, drawn, resize, served
 from tests.test_page_accessibility import settle, violations
 from tests.tree_browser import STAGE, choose, generate, go_to, opened, part, pick, seek, told, trace_of, unfold
 
@@ -259,7 +259,7 @@ def test_nothing_is_cut_or_grave_and_the_large_window_does_not_scroll(open_tree,
     choose(page, length=40, temperature=1)
     generate(page)
     for width, height in sizes:
-        page.set_viewport_size({"width": width, "height": height})
+        resize(page, width, height)
         for condition in ("true", "sdvarTree.frame.kind === 'child_judged'", "sdvarTree.frame.kind === 'tree_drafted'"):
             seek(page, condition)
             assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 
-from tests.browser import BROWSER_TEST, drawn, generate, go_to
+from tests.browser import BROWSER_TEST, drawn, generate, go_to, resize
 from tests.test_page_tokens import choose_rule
 
 pytestmark = BROWSER_TEST
@@ -26,7 +26,7 @@ def pixels(page, name):
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 def test_wrong_masks_are_drawn_and_told_beside_the_right_one(finished, width, height):
-    finished.set_viewport_size({"width": width, "height": height})
+    resize(finished, width, height)
     go_to(finished, finished.evaluate("(() => { let i = sdvar.count - 1; do sdvar.goTo(--i); while (sdvar.frame.kind "
                                       "!== 'target_call' || sdvar.frame.start < 3); return i; })()"))  # fmt: skip
     assert not finished.is_visible('[data-part="mask-said"]')
