@@ -1,14 +1,42 @@
-"""Fixtures of every test file: the embedded pair, its page, a browser, and visitors who leave no trace elsewhere."""
+"""Fixtures of every test file: the embedded pair, its page, a browser, and visitors who leave no trace elsewhere.
+
+Opening the page and running it take seconds. So a worker has one browser and one server, a returning visitor finds the
+caches warm, and tests that only look share a page of their file; each finds it as if it were the first.
+"""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 import sdvar_core as sd
-from tests.browser import CHROMIUM, launched, served, until
+from tests.browser import (
+    CHROMIUM,
+    Pace,
+    SlowTarget,
+    SlowText,
+    Watch,
+    generate,
+    launched,
+    let_go,
+    recover,
+    served,
+)
 from tests.tiny import tiny_text_pair
 from tests.tree_browser import choose, opened
+from tests.tree_browser import generate as generate_text
+
+
+def pytest_xdist_auto_num_workers(config):
+    """None for a single file, which starts sooner without them; else xdist counts the processors."""
+    files = {argument.partition("::")[0] for argument in config.args}
+    return 0 if len(files) == 1 and files.pop().endswith(".py") else None
+
+
+def pytest_collection_modifyitems(items):
+    """Browser tests last: a browser and a server live from the first of them to the end."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")
@@ -16,13 +44,38 @@ def pair():
     return sd.load_pair("tiny-worlds")
 
 
-@pytest.fixture(scope="module")
-def address(pair):
-    with served(pair) as url:
+@pytest.fixture(scope="session")
+def text_pair():
+    """Tiny and untrained: what it writes is nonsense, of all bytes that there are."""
+    return tiny_text_pair()
+
+
+@pytest.fixture(scope="session")
+def address(pair, text_pair):
+    with served(pair, text_pair) as url:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def slow_models(pair, text_pair):
+    """A page whose targets keep a pace, and the pace."""
+    pace = Pace()
+    slow = replace(pair, target=SlowTarget(pair.target, pace))
+    slow_text = replace(text_pair, target=SlowText(text_pair.target, pace))
+    with served(slow, slow_text) as url:
+        yield url, pace
+
+
+@pytest.fixture
+def slow(slow_models):
+    """Address and pace of a page whose targets take their time."""
+    url, pace = slow_models
+    pace.seconds = 0.3
+    yield url, pace
+    pace.seconds = 0.0
+
+
+@pytest.fixture(scope="session")
 def browser():
     if CHROMIUM is None:
         pytest.skip("no chromium on the path")
@@ -31,43 +84,68 @@ def browser():
     asyncio.set_event_loop(None)
 
 
+@pytest.fixture(scope="session")
+def watch(browser):
+    return Watch(browser)
+
+
+@pytest.fixture(scope="session")
+def returning(watch):
+    """The browser of a visitor who has been here before: the page keeps nothing, but its code is at hand."""
+    context = watch.context()
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser):
-    """Opens an address as a fresh visitor; afterwards nobody else may have been asked, and nothing complained.
+def watched(watch):
+    """Ears on every page that is open: after the test nobody else was asked, and nothing complained."""
+    yield watch
+    watch.check()
 
-    A visitor asks for reduced motion, so that no test waits for a cursor that runs after the newest event.
-    """
-    contexts, complaints, strangers = [], [], []
 
-    def opened(url, width=1440, height=900, reduced_motion="reduce", **options):
-        viewport = {"width": width, "height": height}
-        context = browser.new_context(viewport=viewport, reduced_motion=reduced_motion, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        ours = (url.partition("?")[0], "data:", "blob:")
-        page.on("request", lambda r: None if r.url.startswith(ours) else strangers.append(r.url))
-        page.goto(url)
-        until(page, "!!(window.sdvar || window.sdvarTree)")
-        return page
+@pytest.fixture
+def visit(watched):
+    """Opens an address in a fresh browser."""
+    contexts = []
+
+    def opened(url, width=1440, height=900, **options):
+        contexts.append(watched.context(**options))
+        return watched.open(contexts[-1], url, width, height)
 
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
-    assert strangers == []
 
 
 @pytest.fixture
-def open_page(visit, address):
-    """Opens our page as a fresh visitor, once its buttons and its stage are there."""
+def revisit(watched, returning):
+    """Opens an address as a returning visitor."""
+    pages = []
 
-    def opened(width=1440, height=900, theme="light", query=None):
-        page = visit(f"{address}?{query or f'__theme={theme}'}", width, height)
-        page.wait_for_selector("#generate")
-        page.wait_for_selector(".stage[data-ready=true]")
-        return page
+    def opened(url, width=1440, height=900):
+        pages.append(watched.open(returning, url, width, height))
+        return pages[-1]
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+def ready(page):
+    """The page, once its buttons and its stage are there."""
+    page.wait_for_selector("#generate")
+    page.wait_for_selector(".stage[data-ready=true]")
+    return page
+
+
+@pytest.fixture
+def open_page(revisit, visit, address):
+    """Opens our page, in a fresh browser if that is asked for."""
+
+    def opened(width=1440, height=900, theme="light", query=None, fresh=False):
+        opening = visit if fresh else revisit
+        return ready(opening(f"{address}?{query or f'__theme={theme}'}", width, height))
 
     return opened
 
@@ -77,25 +155,32 @@ def visitor(open_page):
     return open_page()
 
 
-# The Tree tab
-
-
-@pytest.fixture(scope="session")
-def text_pair():
-    """Tiny and untrained: what it writes is nonsense, of all bytes that there are."""
-    return tiny_text_pair()
-
-
 @pytest.fixture(scope="module")
-def tree_address(pair, text_pair):
-    with served(pair, text_pair) as url:
-        yield url
+def finished_page(watch, returning, address):
+    page = ready(watch.open(returning, f"{address}?__theme=light"))
+    generate(page)
+    yield page
+    page.close()
 
 
 @pytest.fixture
-def open_tree(visit, tree_address):
-    """Opens our page as a fresh visitor, on the Tree tab."""
-    return lambda *arguments, **query: opened(visit, tree_address, *arguments, **query)
+def finished(finished_page, watched):
+    """A page with the run of the preset settings, for tests that start no other one there and touch no setting."""
+    recover(finished_page)
+    return finished_page
+
+
+# The Tree tab
+
+
+@pytest.fixture
+def open_tree(revisit, visit, address):
+    """Opens our page on the Tree tab, in a fresh browser if that is asked for."""
+
+    def opening(*arguments, fresh=False, **query):
+        return opened(visit if fresh else revisit, address, *arguments, **query)
+
+    return opening
 
 
 @pytest.fixture
@@ -103,3 +188,19 @@ def tree_visitor(open_tree):
     page = open_tree()
     choose(page, length=40)
     return page
+
+
+@pytest.fixture(scope="module")
+def finished_tree_page(watch, returning, address):
+    page = opened(lambda *arguments: watch.open(returning, *arguments), address)
+    choose(page, length=40)
+    generate_text(page)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def finished_tree(finished_tree_page, watched):
+    """As ``finished``, on the Tree tab."""
+    let_go(finished_tree_page, "sdvarTree")
+    return finished_tree_page

@@ -1,13 +1,11 @@
 """The page in a real browser, on the embedded pair: what a visitor sees is what the trace says."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from gradio_client import Client
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, SlowTarget, choose, drawn, generate, go_to, served, shown
+from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, resize, shown
 
 pytestmark = BROWSER_TEST
 WORLD, OTHER_WORLD = 0, 2
@@ -52,30 +50,28 @@ def test_an_empty_page_says_what_it_is(visitor, pair):
     assert visitor.evaluate("sdvar.cursor") == -1
 
 
-def test_generate_shows_the_run_of_these_settings(visitor, pair):
-    generate(visitor)
+def test_generate_shows_the_run_of_these_settings(finished, pair):
     trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
-    assert visitor.evaluate("sdvar.count") == len(trace.events)
-    assert verdicts(visitor) == expected_verdicts(trace, len(pair.schedule))
-    tokens = visitor.evaluate("sdvar.state.scales.map(s => Array.from(s.tokens))")
+    assert finished.evaluate("sdvar.count") == len(trace.events)
+    assert verdicts(finished) == expected_verdicts(trace, len(pair.schedule))
+    tokens = finished.evaluate("sdvar.state.scales.map(s => Array.from(s.tokens))")
     assert tokens == [entry[0].tolist() for entry in trace.tokens]
     for index in range(len(trace.events)):
-        go_to(visitor, index)
-        assert_counters(visitor, trace, index)
-    assert shown(visitor, "against") == "identical"
+        go_to(finished, index)
+        assert_counters(finished, trace, index)
+    assert shown(finished, "against") == "identical"
 
 
-def test_heatmaps_have_the_colours_of_the_verdicts(visitor, pair):
-    generate(visitor)
+def test_heatmaps_have_the_colours_of_the_verdicts(finished, pair):
     trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
-    colours = visitor.evaluate(
+    colours = finished.evaluate(
         "Object.fromEntries(['kept', 'bonus-soft'].map(n => [n, getComputedStyle(document.body)"
         ".getPropertyValue('--sd-' + n).trim()]))"
     )
     wanted = {2: colours["kept"], 4: colours["bonus-soft"]}
     for scale, row in enumerate(expected_verdicts(trace, len(pair.schedule))):
         for index in (0, len(row) // 2, len(row) - 1):
-            colour = visitor.evaluate("([s, i]) => sdvar.cell(s, i).colour", [scale, index])
+            colour = finished.evaluate("([s, i]) => sdvar.cell(s, i).colour", [scale, index])
             assert ("#" + "".join(f"{part:02x}" for part in colour) == wanted.get(row[index])) == (row[index] != 3)
 
 
@@ -126,58 +122,54 @@ def test_steps_pressed_quickly_are_all_made(visitor):
     assert visitor.evaluate("sdvar.count") == 5
 
 
-def test_rejections_are_found_by_key(visitor, pair):
-    generate(visitor)
+def test_rejections_are_found_by_key(finished, pair):
     trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
     rejections = [i for i, event in enumerate(trace.events) if isinstance(event, sd.Judged) and not event.kept.all()]
-    visitor.keyboard.press("Home")
+    finished.keyboard.press("Home")
     for index in rejections:
-        visitor.keyboard.press("]")
-        assert visitor.evaluate("sdvar.cursor") == index
+        finished.keyboard.press("]")
+        assert finished.evaluate("sdvar.cursor") == index
     for index in rejections[-2::-1]:
-        visitor.keyboard.press("[")
-        assert visitor.evaluate("sdvar.cursor") == index
+        finished.keyboard.press("[")
+        assert finished.evaluate("sdvar.cursor") == index
 
 
-def test_playing_moves_and_pauses(visitor):
-    generate(visitor)
-    visitor.keyboard.press("Home")
-    visitor.mouse.click(700, 880)
-    visitor.keyboard.press(" ")
-    visitor.wait_for_function("sdvar.cursor >= 2")
-    visitor.keyboard.press(" ")
-    assert not visitor.evaluate("sdvar.playing")
+def test_playing_moves_and_pauses(finished):
+    finished.keyboard.press("Home")
+    finished.mouse.click(700, 880)
+    finished.keyboard.press(" ")
+    finished.wait_for_function("sdvar.cursor >= 2")
+    finished.keyboard.press(" ")
+    assert not finished.evaluate("sdvar.playing")
 
 
-def test_keys_are_left_alone_while_typing(visitor):
-    generate(visitor)
-    last = visitor.evaluate("sdvar.cursor")
-    visitor.click("#seed input")
-    visitor.keyboard.press("Home")
-    visitor.keyboard.press("ArrowLeft")
-    assert visitor.evaluate("sdvar.cursor") == last
+def test_keys_are_left_alone_while_typing(finished):
+    last = finished.evaluate("sdvar.cursor")
+    finished.click("#seed input")
+    finished.keyboard.press("Home")
+    finished.keyboard.press("ArrowLeft")
+    assert finished.evaluate("sdvar.cursor") == last
 
 
-def test_a_token_is_chosen_by_mouse_and_by_keyboard(visitor, pair):
-    generate(visitor)
+def test_a_token_is_chosen_by_mouse_and_by_keyboard(finished, pair):
     trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
     judged = next(event for event in trace.of(sd.Judged) if event.scale >= 3)
-    place = visitor.evaluate("([s, i]) => sdvar.cell(s, i)", [judged.scale, 5])
-    visitor.mouse.click(place["x"], place["y"])
-    drawn(visitor)
+    place = finished.evaluate("([s, i]) => sdvar.cell(s, i)", [judged.scale, 5])
+    finished.mouse.click(place["x"], place["y"])
+    drawn(finished)
     side = trace.schedule.sides[judged.scale]
-    title = visitor.inner_text('[data-part="readout-title"]')
+    title = finished.inner_text('[data-part="readout-title"]')
     assert title == f"Token 6 of scale {judged.scale + 1} — row {5 // side + 1}, column {5 % side + 1}"
-    numbers = visitor.evaluate("n => (s => [s.p[5], s.q[5], s.tv[5]])(sdvar.state.scales[n])", judged.scale)
+    numbers = finished.evaluate("n => (s => [s.p[5], s.q[5], s.tv[5]])(sdvar.state.scales[n])", judged.scale)
     event = final_event(trace, judged.scale)
     assert numbers == [float(event.target_probability[0, 5]), float(event.draft_probability[0, 5]),
                        float(event.total_variation[0, 5])]  # fmt: skip
-    visitor.focus('[data-part="pyramid"]')
-    visitor.keyboard.press("ArrowRight")
-    assert visitor.evaluate("sdvar.selection") == {"scale": judged.scale, "index": 6}
-    visitor.keyboard.press("Escape")
-    visitor.mouse.move(5, 5)
-    assert visitor.evaluate("sdvar.selection") is None
+    finished.focus('[data-part="pyramid"]')
+    finished.keyboard.press("ArrowRight")
+    assert finished.evaluate("sdvar.selection") == {"scale": judged.scale, "index": 6}
+    finished.keyboard.press("Escape")
+    finished.mouse.move(5, 5)
+    assert finished.evaluate("sdvar.selection") is None
 
 
 def test_a_wrong_seed_is_one_sentence_and_nothing_is_lost(visitor):
@@ -193,67 +185,57 @@ def test_a_wrong_seed_is_one_sentence_and_nothing_is_lost(visitor):
     assert visitor.evaluate("sdvar.header.settings.seed") == 8
 
 
-def test_reset_empties_the_stage(visitor):
-    generate(visitor)
-    visitor.click("#reset")
-    visitor.wait_for_function("sdvar.count === 0")
-    visitor.wait_for_function("document.querySelector('[data-part=intro-start]').offsetParent !== null")
+def test_stop_ends_within_one_event_and_keeps_what_is_there(revisit, slow):
+    page = revisit(slow[0])
+    page.wait_for_selector(".stage[data-ready=true]")
+    page.click("#generate")
+    page.wait_for_function("sdvar.count >= 4 && sdvar.busy")
+    page.click("#stop")
+    page.wait_for_function("!sdvar.busy", timeout=2000)
+    count = page.evaluate("sdvar.count")
+    assert not page.evaluate("sdvar.finished")
+    page.wait_for_timeout(700)
+    assert page.evaluate("sdvar.count") == count
+    page.click("#step")
+    page.wait_for_function("n => sdvar.count === n + 1", arg=count)
 
 
-def test_stop_ends_within_one_event_and_keeps_what_is_there(browser, pair):
-    with served(replace(pair, target=SlowTarget(pair.target))) as url:
-        page = browser.new_context().new_page()
-        page.goto(url)
-        page.wait_for_selector(".stage[data-ready=true]")
-        page.click("#generate")
-        page.wait_for_function("sdvar.count >= 4 && sdvar.busy")
-        page.click("#stop")
-        page.wait_for_function("!sdvar.busy", timeout=2000)
-        count = page.evaluate("sdvar.count")
-        assert not page.evaluate("sdvar.finished")
-        page.wait_for_timeout(700)
-        assert page.evaluate("sdvar.count") == count
-        page.click("#step")
-        page.wait_for_function("n => sdvar.count === n + 1", arg=count)
-        page.context.close()
-
-
-def test_two_visitors_have_their_own_runs(visitor, open_page):
-    generate(visitor)
-    other = open_page()
+def test_two_visitors_have_their_own_runs(finished, open_page):
+    other = open_page(fresh=True)
     assert other.evaluate("sdvar.count") == 0
     other.click("#step")
     other.wait_for_function("sdvar.count === 1")
-    visitor.keyboard.press("Home")
-    assert visitor.evaluate("sdvar.finished")
-    assert visitor.evaluate("sdvar.header.run") != other.evaluate("sdvar.header.run")
+    finished.keyboard.press("Home")
+    assert finished.evaluate("sdvar.finished")
+    assert finished.evaluate("sdvar.header.run") != other.evaluate("sdvar.header.run")
 
 
-def test_the_first_event_is_on_the_screen_while_the_run_goes_on(browser, pair):
+def test_the_first_event_is_on_the_screen_while_the_run_goes_on(revisit, slow):
     """How soon is measured by ``python -m tests.page_times``."""
-    with served(replace(pair, target=SlowTarget(pair.target))) as url:
-        page = browser.new_context().new_page()
-        page.goto(url)
-        page.wait_for_selector(".stage[data-ready=true]")
-        page.click("#generate")
-        page.wait_for_function("sdvar.cursor >= 0 && sdvar.count < 10 && sdvar.busy && !sdvar.finished")
-        page.wait_for_function("sdvar.finished")
-        page.context.close()
+    url, pace = slow
+    page = revisit(url)
+    page.wait_for_selector(".stage[data-ready=true]")
+    page.click("#generate")
+    page.wait_for_function("sdvar.cursor >= 0 && sdvar.count < 10 && sdvar.busy && !sdvar.finished")
+    pace.seconds = 0.0
+    page.wait_for_function("sdvar.finished")
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_is_wider_than_the_window_and_the_large_one_does_not_scroll(open_page, width, height, theme):
-    visitor = open_page(width, height, theme)
-    generate(visitor)
-    assert visitor.evaluate("document.documentElement.scrollWidth") <= width
-    if height == 900:
-        assert visitor.evaluate("document.documentElement.scrollHeight") <= height
-    cut = visitor.evaluate(
-        "[...document.querySelectorAll('#stage .card')].filter(c => c.scrollWidth > c.clientWidth + 1 || "
-        "c.scrollHeight > c.clientHeight + 1).map(c => c.getAttribute('aria-label'))"
-    )
-    assert cut == []
+@pytest.mark.parametrize(("theme", "sizes"), [("light", SIZES), ("dark", SIZES[::-1])])
+def test_nothing_is_wider_than_the_window_and_the_large_one_does_not_scroll(open_page, theme, sizes):
+    """Opened and run at the first size, on a large screen or on a phone, then brought to the others."""
+    page = open_page(*sizes[0], theme)
+    generate(page)
+    for width, height in sizes:
+        resize(page, width, height)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if height == 900:
+            assert page.evaluate("document.documentElement.scrollHeight") <= height
+        cut = page.evaluate(
+            "[...document.querySelectorAll('#stage .card')].filter(c => c.scrollWidth > c.clientWidth + 1 || "
+            "c.scrollHeight > c.clientHeight + 1).map(c => c.getAttribute('aria-label'))"
+        )
+        assert cut == [], (width, height)
 
 
 def pick(page, box, name):
@@ -274,31 +256,35 @@ def fired(page):
     return {row.locator("b").inner_text(): [int(at) for at in row.locator("button").all_inner_texts()] for row in rows}
 
 
-@pytest.mark.parametrize(
-    ("fault", "invariant"), [("canvas advanced twice", "canvas"), ("cache reset every round", "cache length")]
-)
-def test_a_fault_is_switched_on_for_a_run_and_the_invariants_that_fire_are_told(visitor, pair, fault, invariant):
-    unfold(visitor, "break-it")
-    pick(visitor, "fault", fault)
-    assert sd.FAULTS[fault].sentence in visitor.inner_text("#fault")
-    generate(visitor)
-    trace = sd.generate(pair, label=WORLD, seed=7, gamma=3, fault=fault, watch="all")
+def violations_of(trace):
+    """The events of every invariant that fired, counted from 1."""
     events = {}
     for index, event in enumerate(trace.events):
         if isinstance(event, sd.Violation):
             events.setdefault(event.invariant, []).append(index + 1)
-    assert invariant in events
-    assert fired(visitor) == {name: at[:6] for name, at in events.items()}
-    visitor.click(f'[data-part="report-fired"] li:has-text("{invariant}") button')
-    drawn(visitor)
-    assert visitor.evaluate("sdvar.cursor") == events[invariant][0] - 1
-    assert f"“{invariant}” does not hold" in visitor.inner_text('[data-part="sentence"]')
-    assert visitor.inner_text('[data-part="fault-mark"]') == f"fault: {fault}"
+    return events
+
+
+def test_a_fault_is_switched_on_for_a_run_and_the_invariants_that_fire_are_told(visitor, pair):
+    unfold(visitor, "break-it")
     sound, alone = (sd.generate(pair, label=WORLD, seed=7, gamma=gamma) for gamma in (3, 0))
-    rates = [f"{100 * one.acceptance_rate:.0f}%" for one in (trace, sound)]
-    assert visitor.inner_text('[data-part="report-kept"]') == "; the sound engine ".join(rates)
-    differing = trace.differing_tokens(alone)
-    assert visitor.inner_text('[data-part="report-picture"]').startswith(str(differing) if differing else "none")
+    for fault, invariant in (("canvas advanced twice", "canvas"), ("cache reset every round", "cache length")):
+        pick(visitor, "fault", fault)
+        assert sd.FAULTS[fault].sentence in visitor.inner_text("#fault")
+        generate(visitor)
+        trace = sd.generate(pair, label=WORLD, seed=7, gamma=3, fault=fault, watch="all")
+        events = violations_of(trace)
+        assert invariant in events
+        assert fired(visitor) == {name: at[:6] for name, at in events.items()}
+        visitor.click(f'[data-part="report-fired"] li:has-text("{invariant}") button')
+        drawn(visitor)
+        assert visitor.evaluate("sdvar.cursor") == events[invariant][0] - 1
+        assert f"“{invariant}” does not hold" in visitor.inner_text('[data-part="sentence"]')
+        assert visitor.inner_text('[data-part="fault-mark"]') == f"fault: {fault}"
+        rates = [f"{100 * one.acceptance_rate:.0f}%" for one in (trace, sound)]
+        assert visitor.inner_text('[data-part="report-kept"]') == "; the sound engine ".join(rates)
+        differing = trace.differing_tokens(alone)
+        assert visitor.inner_text('[data-part="report-picture"]').startswith(str(differing) if differing else "none")
     pick(visitor, "fault", "None")
     generate(visitor)
     assert visitor.is_hidden('[data-part="fault-mark"]')

@@ -4,11 +4,12 @@ from importlib.resources import files
 
 import pytest
 
-from tests.browser import BROWSER_TEST, drawn, generate
+from tests.browser import BROWSER_TEST, drawn, generate, resize
 
 pytestmark = BROWSER_TEST
 
 GRAVE = ("serious", "critical")
+SIZES = [(1440, 900), (390, 844)]
 
 
 def violations(page):
@@ -32,12 +33,19 @@ def test_axe_finds_what_is_wrong(visitor):
     assert "image-alt" in [name for name, *_ in violations(visitor)]
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_grave(open_page, theme, width, height):
-    page = open_page(width, height, theme)
-    settle(page)
-    assert violations(page) == []
+def at_every_size(page, sizes):
+    """At each, nothing grave; the page is left at the last."""
+    for width, height in sizes:
+        resize(page, width, height)
+        settle(page)
+        assert violations(page) == [], (width, height)
+
+
+@pytest.mark.parametrize(("theme", "sizes"), [("light", SIZES), ("dark", SIZES[::-1])])
+def test_nothing_grave(open_page, theme, sizes):
+    """Opened on a large screen or on a phone, and brought to the other one in every state."""
+    page = open_page(*sizes[0], theme)
+    at_every_size(page, sizes)
     generate(page)
     page.evaluate("(() => { while (sdvar.cursor > 0 && sdvar.frame.kind !== 'judged') sdvar.goTo(sdvar.cursor - 1);"
                   "sdvar.select(sdvar.state.current, 0); })()")  # fmt: skip
@@ -46,11 +54,9 @@ def test_nothing_grave(open_page, theme, width, height):
     page.click("[data-picture=difference]")
     page.click("[data-heat=tv]")
     page.click("#sampling button")
-    settle(page)
-    assert violations(page) == []
+    at_every_size(page, sizes[::-1])
     page.keyboard.press("?")
-    settle(page)
-    assert violations(page) == []
+    at_every_size(page, sizes)
 
 
 def test_a_wrong_setting_is_told_accessibly(visitor):

@@ -36,7 +36,7 @@ def test_a_fresh_browser_restores_settings_and_cursor(visitor, open_page, pair):
     generate(visitor)
     go_to(visitor, 9)
     wait_for_address(visitor, event="10")
-    other = open_page(query=urlsplit(visitor.url).query)
+    other = open_page(query=urlsplit(visitor.url).query, fresh=True)
     other.wait_for_function("sdvar.count === 10 && sdvar.cursor === 9 && !sdvar.busy")
     assert other.evaluate("sdvar.header.settings") == visitor.evaluate("sdvar.header.settings")
     tokens = "JSON.stringify(sdvar.state.scales.map(s => s.tokens && Array.from(s.tokens)))"
@@ -86,9 +86,11 @@ def test_a_page_that_nobody_touched_keeps_its_address(visitor):
     assert query(visitor) == {"__theme": "light"}
 
 
-def test_reset_takes_the_event_out(visitor):
+def test_reset_empties_the_stage_and_takes_the_event_out(visitor):
     generate(visitor)
     visitor.wait_for_function("new URLSearchParams(location.search).has('event')")
     visitor.click("#reset")
+    visitor.wait_for_function("sdvar.count === 0")
+    visitor.wait_for_function("document.querySelector('[data-part=intro-start]').offsetParent !== null")
     visitor.wait_for_function("!new URLSearchParams(location.search).has('event')")
     assert query(visitor)["seed"] == "7"

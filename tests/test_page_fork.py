@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to
+from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, let_go, resize
 from tests.test_page_accessibility import settle, violations
 
 pytestmark = BROWSER_TEST
 
+SIZES = [(1440, 900), (1024, 768), (390, 844)]
 TOKENS = "side => sdvar[side].state.scales.map(s => s.tokens && Array.from(s.tokens))"
 BOTH = "sdvar.left && sdvar.right.finished && sdvar.right.baseline && sdvar.cursor === sdvar.count - 1 && !sdvar.busy"
 FRAMES = """side => { const all = [];
@@ -42,18 +43,26 @@ def hold_a_rejected_token(page):
 
 def fork(page):
     page.click("[data-part=fork-run]")
-    page.wait_for_function(BOTH, timeout=30_000)
+    page.wait_for_function(BOTH, timeout=60_000)
     drawn(page)
 
 
+@pytest.fixture(scope="module")
+def forked_page(finished_page):
+    """The run of the preset settings and a fork that overturned one verdict; at which event, scale and token."""
+    held = hold_a_rejected_token(finished_page)
+    finished_page.click("[data-do=fork]")
+    fork(finished_page)
+    return finished_page, *held
+
+
 @pytest.fixture
-def forked(visitor):
-    """A page with a run of the preset settings and a fork that overturned one verdict: page, event, scale, token."""
-    generate(visitor)
-    held = hold_a_rejected_token(visitor)
-    visitor.click("[data-do=fork]")
-    fork(visitor)
-    return visitor, *held
+def forked(forked_page, watched):
+    """Page, event, scale, token; for tests that only look. The token is held and the cursor is at the end."""
+    page, _event, scale, token = forked_page
+    let_go(page)
+    page.evaluate("([scale, index]) => sdvar.select(scale, index)", [scale, token])
+    return forked_page
 
 
 def test_an_overturned_verdict_runs_on_beside_the_original(forked, pair):
@@ -204,7 +213,7 @@ def test_everything_by_keyboard_alone(visitor):
     assert not visitor.is_checked('[data-part="fork-overturn"]')
     visitor.focus('[data-part="fork-run"]')
     visitor.keyboard.press("Enter")
-    visitor.wait_for_function(BOTH, timeout=30_000)
+    visitor.wait_for_function(BOTH, timeout=60_000)
     visitor.focus('[data-part="choose-b"]')
     visitor.keyboard.press("Enter")
     visitor.wait_for_function("!sdvar.left")
@@ -216,9 +225,9 @@ def test_a_fresh_browser_restores_both_runs_and_the_cursor(forked, open_page):
     page, event, *_ = forked
     go_to(page, event + 2)
     page.wait_for_function("n => new URLSearchParams(location.search).get('event') === String(n)", arg=event + 3)
-    other = open_page(query=urlsplit(page.url).query)
+    other = open_page(query=urlsplit(page.url).query, fresh=True)
     other.wait_for_function(
-        "n => sdvar.left && sdvar.right.finished && sdvar.cursor === n", arg=event + 2, timeout=30_000
+        "n => sdvar.left && sdvar.right.finished && sdvar.cursor === n", arg=event + 2, timeout=60_000
     )
     assert other.evaluate("sdvar.fork") == event
     for side in ("left", "right"):
@@ -226,11 +235,11 @@ def test_a_fresh_browser_restores_both_runs_and_the_cursor(forked, open_page):
     assert other.evaluate("sdvar.differences.differing") == page.evaluate("sdvar.differences.differing")
 
 
-def test_a_fresh_browser_restores_options_phases_and_fault(visitor, open_page):
+def test_a_fresh_browser_restores_options_phases_and_fault(open_page):
     query = {"rule": "typical", "epsilon": 0.25, "plan": "speculate, unverified from n", "handover": 8,
              "fault": "no rollback", "gamma": 2, "event": 5, "__theme": "light"}  # fmt: skip
     page = open_page(query=urlencode(query))
-    page.wait_for_function("sdvar.count === 5 && !sdvar.busy", timeout=30_000)
+    page.wait_for_function("sdvar.count === 5 && !sdvar.busy", timeout=60_000)
     settings = page.evaluate("sdvar.header.settings")
     wanted = {name: query[name] for name in ("rule", "epsilon", "plan", "handover", "fault", "gamma")}
     assert {name: settings[name] for name in wanted} == wanted
@@ -238,8 +247,8 @@ def test_a_fresh_browser_restores_options_phases_and_fault(visitor, open_page):
     assert page.input_value("#option-epsilon input[type=number]") == "0.25"
     assert page.is_hidden("#option-tolerance")
     page.wait_for_function("new URLSearchParams(location.search).get('epsilon') === '0.25'")
-    again = open_page(query=urlsplit(page.url).query)
-    again.wait_for_function("sdvar.count === 5 && !sdvar.busy", timeout=30_000)
+    again = open_page(query=urlsplit(page.url).query, fresh=True)
+    again.wait_for_function("sdvar.count === 5 && !sdvar.busy", timeout=60_000)
     assert again.evaluate("sdvar.header.settings") == settings
 
 
@@ -251,16 +260,7 @@ def test_a_hostile_fork_is_one_sentence(open_page):
     assert page.evaluate("sdvar.count") == 0
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_two_runs_fit_and_nothing_grave_is_wrong(open_page, theme, width, height):
-    page = open_page(width, height, theme)
-    generate(page)
-    hold_a_rejected_token(page)
-    page.click("[data-do=fork]")
-    settle(page)
-    assert violations(page) == []
-    fork(page)
+def nothing_grave_and_nothing_cut(page, width, height):
     settle(page)
     assert violations(page) == []
     wide, tall = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
@@ -273,3 +273,20 @@ def test_two_runs_fit_and_nothing_grave_is_wrong(open_page, theme, width, height
         ".map(e => e.outerHTML)"
     )
     assert cut == []
+
+
+@pytest.mark.parametrize(("theme", "sizes"), [("light", SIZES), ("dark", SIZES[::-1])])
+def test_two_runs_fit_and_nothing_grave_is_wrong(open_page, theme, sizes):
+    """Opened and run on a large screen or on a phone; the question and then both runs at every size."""
+    page = open_page(*sizes[0], theme)
+    generate(page)
+    hold_a_rejected_token(page)
+    page.click("[data-do=fork]")
+    for width, height in sizes:
+        resize(page, width, height)
+        settle(page)
+        assert violations(page) == [], (width, height)
+    fork(page)
+    for width, height in sizes[::-1]:
+        resize(page, width, height)
+        nothing_grave_and_nothing_cut(page, width, height)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, SlowTarget, generate, served, until
+from tests.browser import BROWSER_TEST, resize, until
 
 pytestmark = BROWSER_TEST
 HOSTILE = "<img src=x onerror=window.hacked=1>{{7*7}}${window.hacked=1}</script>"
@@ -15,6 +15,7 @@ NUMBERS = """() => ({ counters: sdvar.state.counters, sentence: sdvar.state.sent
   verdicts: sdvar.state.scales.map(s => s.verdicts && Array.from(s.verdicts)),
   tokens: sdvar.state.scales.map(s => s.tokens && Array.from(s.tokens)),
   p: sdvar.state.scales.map(s => s.p && Array.from(s.p, x => String(x))) })"""
+SIZES = [(1440, 900), (1366, 768), (390, 844)]
 KINDS = {"trace": ".json", "replay": ".html", "film": ".gif", "png": ".png", "pdf": ".pdf"}
 
 
@@ -24,7 +25,7 @@ def unfold(page):
 
 
 def download(page, kind, folder):
-    with page.expect_download(timeout=30_000) as started:
+    with page.expect_download(timeout=60_000) as started:
         page.click(f"#share-{kind}")
     path = folder / started.value.suggested_filename
     started.value.save_as(path)
@@ -43,22 +44,17 @@ def numbers_at(page, index):
 
 
 @pytest.fixture(scope="module")
-def shared(browser, address, tmp_path_factory):
+def shared(finished_page, tmp_path_factory):
     """One run, its files, and its numbers at every event."""
     folder = tmp_path_factory.mktemp("shared")
-    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    page.goto(address)
-    page.wait_for_selector(".stage[data-ready=true]")
-    unfold(page)
-    generate(page)
-    files = {kind: download(page, kind, folder) for kind in KINDS}
-    numbers = [numbers_at(page, index) for index in range(page.evaluate("sdvar.count"))]
-    handle = page.evaluate("sdvar.header.run").rpartition(".")[0]
-    page.context.close()
+    unfold(finished_page)
+    files = {kind: download(finished_page, kind, folder) for kind in KINDS}
+    numbers = [numbers_at(finished_page, index) for index in range(finished_page.evaluate("sdvar.count"))]
+    handle = finished_page.evaluate("sdvar.header.run").rpartition(".")[0]
     return {"files": files, "numbers": numbers, "handle": handle}
 
 
-def test_every_file_of_the_run_is_downloaded(shared, pair):
+def test_every_file_of_the_run_is_downloaded(shared, pair, watched):
     for kind, path in shared["files"].items():
         assert path.name == f"sdvar-{pair.class_names[0].replace(' ', '-')}-seed7-coupled{KINDS[kind]}"
     sizes = {kind: path.stat().st_size for kind, path in shared["files"].items()}
@@ -102,7 +98,7 @@ def test_the_replay_page_fits_a_phone(shared, visit):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_a_trace_opens_in_a_fresh_browser_with_the_same_numbers(shared, visit, address):
+def test_a_trace_opens_in_a_fresh_browser_with_the_same_numbers_and_is_shared_again(shared, visit, address, tmp_path):
     page = visit(address)
     unfold(page)
     upload(page, shared["files"]["trace"])
@@ -110,21 +106,14 @@ def test_a_trace_opens_in_a_fresh_browser_with_the_same_numbers(shared, visit, a
     assert [numbers_at(page, index) for index in range(len(shared["numbers"]))] == shared["numbers"]
     assert page.inner_text('[data-part="count-against"]') == "not in the file"
     assert page.evaluate("sdvar.frame.kind") == "round_end"
+    again = download(page, "trace", tmp_path)
+    assert sd.Trace.load(again).same_run(sd.Trace.load(shared["files"]["trace"]))
     page.click("#step")
     page.wait_for_function("sdvar.count === 1 && !sdvar.header.opened")
 
 
-def test_an_opened_trace_is_shared_again(shared, visit, address, tmp_path):
-    page = visit(address)
-    unfold(page)
-    upload(page, shared["files"]["trace"])
-    page.wait_for_function("sdvar.finished")
-    again = download(page, "trace", tmp_path)
-    assert sd.Trace.load(again).same_run(sd.Trace.load(shared["files"]["trace"]))
-
-
-def test_a_wrong_file_is_one_sentence_and_the_next_one_opens(shared, visit, address, tmp_path):
-    page = visit(address)
+def test_a_wrong_file_is_one_sentence_and_the_next_one_opens(shared, revisit, address, tmp_path):
+    page = revisit(address)
     unfold(page)
     page.click("#step")
     page.wait_for_function("sdvar.count === 1")
@@ -139,8 +128,8 @@ def test_a_wrong_file_is_one_sentence_and_the_next_one_opens(shared, visit, addr
     assert page.evaluate("sdvar.notice") is None
 
 
-def test_a_run_that_has_not_ended_is_shared_as_far_as_it_goes(visit, address, tmp_path):
-    page = visit(address)
+def test_a_run_that_has_not_ended_is_shared_as_far_as_it_goes(visit, revisit, address, tmp_path):
+    page = revisit(address)
     unfold(page)
     for count in range(1, 5):
         page.click("#step")
@@ -155,23 +144,21 @@ def test_a_run_that_has_not_ended_is_shared_as_far_as_it_goes(visit, address, tm
     page.wait_for_function("sdvar.count === 5")
 
 
-def test_a_run_is_shared_while_it_streams(browser, pair, tmp_path):
-    with served(replace(pair, target=SlowTarget(pair.target))) as url:
-        page = browser.new_context().new_page()
-        page.goto(url)
-        page.wait_for_selector(".stage[data-ready=true]")
-        unfold(page)
-        page.click("#generate")
-        page.wait_for_function("sdvar.count >= 4 && sdvar.busy")
-        path = download(page, "trace", tmp_path)
-        assert page.evaluate("sdvar.busy")
-        assert not sd.Trace.load(path).finished
-        page.click("#stop")
-        page.context.close()
+def test_a_run_is_shared_while_it_streams(revisit, slow, tmp_path):
+    page = revisit(slow[0])
+    page.wait_for_selector(".stage[data-ready=true]")
+    unfold(page)
+    page.click("#generate")
+    page.wait_for_function("sdvar.count >= 4 && sdvar.busy")
+    path = download(page, "trace", tmp_path)
+    assert page.evaluate("sdvar.busy")
+    assert not sd.Trace.load(path).finished
+    page.click("#stop")
+    page.wait_for_function("!sdvar.busy")
 
 
-def test_nothing_to_share_is_one_sentence(visit, address):
-    page = visit(address)
+def test_nothing_to_share_is_one_sentence(revisit, address):
+    page = revisit(address)
     unfold(page)
     page.click("#share-film")
     page.wait_for_function("sdvar.notice")
@@ -179,11 +166,11 @@ def test_nothing_to_share_is_one_sentence(visit, address):
     assert page.inner_text("#share-film") == "Film"
 
 
-def test_hostile_text_is_text_on_the_page_and_in_its_replay(shared, visit, address, tmp_path):
+def test_hostile_text_is_text_on_the_page_and_in_its_replay(shared, visit, revisit, address, tmp_path):
     trace = sd.Trace.load(shared["files"]["trace"])
     request = replace(trace.request, label=HOSTILE, rule=HOSTILE)
     replace(trace, pair=HOSTILE, request=request).save(tmp_path / "hostile.json")
-    page = visit(address)
+    page = revisit(address)
     unfold(page)
     upload(page, tmp_path / "hostile.json")
     page.wait_for_function("sdvar.finished")
@@ -203,15 +190,16 @@ def test_hostile_text_is_text_on_the_page_and_in_its_replay(shared, visit, addre
         assert download(page, kind, tmp_path).stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1366, 768), (390, 844)])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_unfolded_section_fits(visit, address, width, height, theme):
-    page = visit(f"{address}?__theme={theme}", width, height)
+@pytest.mark.parametrize(("theme", "sizes"), [("light", SIZES), ("dark", SIZES[::-1])])
+def test_the_unfolded_section_fits(open_page, theme, sizes):
+    page = open_page(*sizes[0], theme)
     unfold(page)
-    page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    if height == 900:
-        assert page.evaluate("document.documentElement.scrollHeight") <= height
-        assert page.evaluate("(r => r.scrollHeight <= r.clientHeight)(document.querySelector('#rail'))")
+    for width, height in sizes:
+        resize(page, width, height)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if height == 900:
+            assert page.evaluate("document.documentElement.scrollHeight") <= height
+            assert page.evaluate("(r => r.scrollHeight <= r.clientHeight)(document.querySelector('#rail'))")
     names = page.evaluate("[...document.querySelectorAll('#share-buttons button')].map(b => b.textContent.trim())")
     assert names == ["Trace", "Replay", "Film", "Slide PNG", "Slide PDF", "Open trace"]

@@ -31,25 +31,25 @@ def wait_for_rows(page, swatches=False):
     drawn(page)
 
 
-def test_a_held_token_shows_the_exact_numbers_of_its_likeliest_codes(visitor, pair):
-    generate(visitor)
+def test_a_held_token_shows_the_exact_numbers_of_its_likeliest_codes(finished, pair):
     events, distributions = listened(pair, label=0, seed=7, gamma=3)
     number, event = next((n, e) for n, e in enumerate(events) if isinstance(e, sd.Judged) and not e.kept.all())
     index = int(np.flatnonzero(~event.kept[0])[0])
-    go_to(visitor, number)
-    visitor.evaluate("([s, i]) => sdvar.select(s, i)", [event.scale, index])
-    wait_for_rows(visitor, swatches=True)
+    go_to(finished, number)
+    finished.evaluate("([s, i]) => sdvar.select(s, i)", [event.scale, index])
+    wait_for_rows(finished, swatches=True)
     p, q = (one[index] for one in distributions(event))
-    rows = visitor.evaluate("sdvar.inspected.rows")
+    rows = finished.evaluate("sdvar.inspected.rows")
     codes = [row["code"] for row in rows]
     assert set(np.argsort(-p)[:8]) | set(np.argsort(-q)[:8]) <= set(codes)
     for row in rows:
         assert row["p"] == float(np.float32(p[row["code"]]))
         assert row["q"] == float(np.float32(q[row["code"]]))
-    shown = visitor.eval_on_selector_all('[data-part="codes"] li:not([hidden])', "all => all.map(one => one.className)")
+    codes_shown = '[data-part="codes"] li:not([hidden])'
+    shown = finished.eval_on_selector_all(codes_shown, "all => all.map(one => one.className)")
     assert shown[codes.index(int(event.drafted[0, index]))] == "guessed"
     assert shown[codes.index(int(event.tokens[0, index]))] == "stands"
-    visitor.wait_for_function(
+    finished.wait_for_function(
         "[...document.querySelectorAll('[data-part=codes] li:not([hidden]) img')].every(i => i.naturalWidth === 32)"
     )
     assert len(shown) == len(codes)
@@ -73,29 +73,27 @@ def test_what_a_token_was_redrawn_from_is_shown(visitor, pair):
     assert "redrawn from where p exceeds q" in visitor.inner_text('[data-part="verdict"]')
 
 
-def test_hovering_asks_once_the_pointer_rests_and_scrubbing_asks_nothing(visitor):
-    generate(visitor)
+def test_hovering_asks_once_the_pointer_rests_and_scrubbing_asks_nothing(finished):
     asked = []
-    visitor.on("request", lambda request: asked.append(request.url))
+    finished.on("request", lambda request: asked.append(request.url))
     for index in range(100):
-        place = visitor.evaluate("i => sdvar.cell(7, i)", index)
-        visitor.mouse.move(place["x"], place["y"])
-    wait_for_rows(visitor, swatches=True)
+        place = finished.evaluate("i => sdvar.cell(7, i)", index)
+        finished.mouse.move(place["x"], place["y"])
+    wait_for_rows(finished, swatches=True)
     asked = [url for url in asked if not url.startswith(("data:", "blob:"))]
     assert 2 <= len(asked) < 30
     asked.clear()
-    visitor.mouse.move(5, 5)
-    visitor.wait_for_timeout(400)
+    finished.mouse.move(5, 5)
+    finished.wait_for_timeout(400)
     asked.clear()
-    visitor.evaluate("for (let i = 0; i < 1000; i += 1) sdvar.goTo((i * 7) % sdvar.count)")
-    visitor.wait_for_timeout(400)
+    finished.evaluate("for (let i = 0; i < 1000; i += 1) sdvar.goTo((i * 7) % sdvar.count)")
+    finished.wait_for_timeout(400)
     assert [url for url in asked if not url.startswith(("data:", "blob:"))] == []
 
 
-def test_questions_that_cannot_be_are_answered_in_a_sentence(visitor):
-    generate(visitor)
+def test_questions_that_cannot_be_are_answered_in_a_sentence(finished):
     questions = [None, [], ["x"], ["x", 0, 0], [1, 2, 3], {"a": 1}, ["x" * 10000, -1, -1], [[], {}, None]]
     for name in ("token", "swatches"):
         for question in questions:
-            answer = visitor.evaluate("([name, question]) => sdvar.askServer(name, question)", [name, question])
+            answer = finished.evaluate("([name, question]) => sdvar.askServer(name, question)", [name, question])
             assert list(answer) == ["notice"]

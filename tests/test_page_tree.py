@@ -1,37 +1,18 @@
 """The Tree tab in a real browser, on a tiny pair of language models: what is shown is what the trace says."""
 
-import time
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from gradio_client import Client
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, drawn, served
+from tests.browser import BROWSER_TEST, drawn, resize, served
 from tests.test_page_accessibility import settle, violations
 from tests.tree_browser import STAGE, choose, generate, go_to, opened, part, pick, seek, told, trace_of, unfold
 
 pytestmark = BROWSER_TEST
-SIZES = [(1440, 900, "light"), (1440, 900, "dark"), (1366, 768, "light"), (1024, 768, "dark"), (390, 844, "light")]
+LARGE_FIRST = [(1440, 900), (1366, 768), (1024, 768), (390, 844)]
+SMALL_FIRST = LARGE_FIRST[::-1]
 HOSTILE = "<img src=x onerror=window.hacked=1>{{7*7}}${window.hacked=1}\x1b\u202e é😀"
-
-
-class SlowText:
-    """A target whose every tree takes a while, so that there is time to press Stop."""
-
-    def __init__(self, model):
-        self.model, self.vocabulary = model, model.vocabulary
-
-    def new_state(self, batch):
-        return self.model.new_state(batch)
-
-    def __call__(self, *arguments):
-        return self.model(*arguments)
-
-    def tree(self, *arguments):
-        time.sleep(0.3)
-        return self.model.tree(*arguments)
 
 
 def so_far(trace, index):
@@ -53,41 +34,40 @@ def assert_counters(page, trace, index):
         assert float(told(page, "count-reduction").removesuffix("×")) == pytest.approx(part.call_reduction, abs=0.0051)
 
 
-def test_scales_stays_the_first_tab_and_an_empty_tree_says_what_it_is(visit, tree_address):
-    page = visit(tree_address)
+def test_scales_stays_the_first_tab_and_an_empty_tree_says_what_it_is(visit, address):
+    page = visit(address)
     page.wait_for_selector("#generate")
     assert page.is_visible("#stage .stage")
-    page = opened(visit, tree_address)
+    page.get_by_role("tab", name="Tree", exact=True).click()
+    page.wait_for_selector(f"{STAGE} .stage[data-ready=true]")
     assert "draft" in told(page, "intro-start")
     assert "guesses grow here" not in told(page, "sentence")
     assert page.evaluate("sdvarTree.count") == 0
 
 
-def test_generate_shows_the_run_of_these_settings(tree_visitor, text_pair):
-    generate(tree_visitor)
+def test_generate_shows_the_run_of_these_settings(finished_tree, text_pair):
     trace = trace_of(text_pair)
-    assert tree_visitor.evaluate("sdvarTree.count") == len(trace.events)
-    assert tree_visitor.evaluate("sdvarTree.state.text.map(b => b.token)") == list(b"def main(" + trace.written)
+    assert finished_tree.evaluate("sdvarTree.count") == len(trace.events)
+    assert finished_tree.evaluate("sdvarTree.state.text.map(b => b.token)") == list(b"def main(" + trace.written)
     for index in range(0, len(trace.events), 3):
-        go_to(tree_visitor, index)
-        assert_counters(tree_visitor, trace, index)
-    go_to(tree_visitor, len(trace.events) - 1)
-    assert told(tree_visitor, "count-against") == "identical"
-    letters = tree_visitor.inner_text(part("text")).replace("↵\n", "\n")
+        go_to(finished_tree, index)
+        assert_counters(finished_tree, trace, index)
+    go_to(finished_tree, len(trace.events) - 1)
+    assert told(finished_tree, "count-against") == "identical"
+    letters = finished_tree.inner_text(part("text")).replace("↵\n", "\n")
     assert letters.startswith("def main(")
 
 
-def test_the_colours_of_the_text_are_the_origins_of_its_bytes(tree_visitor, text_pair):
-    generate(tree_visitor)
+def test_the_colours_of_the_text_are_the_origins_of_its_bytes(finished_tree, text_pair):
     trace = trace_of(text_pair)
     expected = [0] * 9
     for commit in trace.of(sd.TreeCommit):
         bonus = next(event for event in trace.of(sd.BonusToken) if event.round == commit.round)
         tried = any(e.round == commit.round and e.parent == bonus.node for e in trace.of(sd.ChildJudged))
         expected += [1] * commit.accepted + [2 if tried else 3]
-    assert tree_visitor.evaluate("sdvarTree.state.text.map(b => b.origin)") == expected
+    assert finished_tree.evaluate("sdvarTree.state.text.map(b => b.origin)") == expected
     assert {0, 1, 2, 3} == set(expected)
-    classes = tree_visitor.evaluate(f"[...document.querySelectorAll('{part('text')} span')].map(s => s.classList[0])")
+    classes = finished_tree.evaluate(f"[...document.querySelectorAll('{part('text')} span')].map(s => s.classList[0])")
     assert set(classes) == {"prompt", "draft", "correction", "bonus"}
 
 
@@ -127,19 +107,18 @@ def test_stepping_goes_event_by_event_and_back_and_scrubs_without_asking(tree_vi
     assert [url for url in asked if not url.startswith(("data:", "blob:"))] == []
 
 
-def test_rejections_are_found_by_key_and_letters_lead_to_their_event(tree_visitor, text_pair):
-    generate(tree_visitor)
+def test_rejections_are_found_by_key_and_letters_lead_to_their_event(finished_tree, text_pair):
     trace = trace_of(text_pair)
     rejections = [i for i, event in enumerate(trace.events) if isinstance(event, sd.ChildJudged) and not event.accepted]
-    tree_visitor.mouse.click(700, 880)
-    tree_visitor.keyboard.press("Home")
+    finished_tree.mouse.click(700, 880)
+    finished_tree.keyboard.press("Home")
     for index in rejections[:4]:
-        tree_visitor.keyboard.press("]")
-        assert tree_visitor.evaluate("sdvarTree.cursor") == index
-    tree_visitor.keyboard.press("End")
-    tree_visitor.locator(f"{part('text')} span.draft").first.click()
+        finished_tree.keyboard.press("]")
+        assert finished_tree.evaluate("sdvarTree.cursor") == index
+    finished_tree.keyboard.press("End")
+    finished_tree.locator(f"{part('text')} span.draft").first.click()
     first = next(i for i, event in enumerate(trace.events) if isinstance(event, sd.ChildJudged) and event.accepted)
-    assert tree_visitor.evaluate("sdvarTree.cursor") == first
+    assert finished_tree.evaluate("sdvarTree.cursor") == first
 
 
 def test_a_node_is_chosen_by_mouse_and_by_keyboard(tree_visitor, text_pair):
@@ -172,18 +151,17 @@ def test_a_node_is_chosen_by_mouse_and_by_keyboard(tree_visitor, text_pair):
     assert tree_visitor.evaluate("sdvarTree.selection") is None
 
 
-def test_the_window_and_the_state_are_told(tree_visitor):
-    generate(tree_visitor)
-    seek(tree_visitor, "sdvarTree.frame.kind === 'tree_commit' && sdvarTree.frame.rolled_back > 5")
-    frame = tree_visitor.evaluate("({ state: sdvarTree.frame.state, back: sdvarTree.frame.rolled_back })")
-    label = tree_visitor.get_attribute(part("memory"), "aria-label")
+def test_the_window_and_the_state_are_told(finished_tree):
+    seek(finished_tree, "sdvarTree.frame.kind === 'tree_commit' && sdvarTree.frame.rolled_back > 5")
+    frame = finished_tree.evaluate("({ state: sdvarTree.frame.state, back: sdvarTree.frame.rolled_back })")
+    label = finished_tree.get_attribute(part("memory"), "aria-label")
     assert f"{frame['state'][0]} → {frame['state'][1]} bytes" in label
     assert f"{frame['back']} nodes rolled back" in label
-    tree_visitor.evaluate("sdvarTree.select(sdvarTree.state.tree.parents.length - 1)")
-    drawn(tree_visitor)
-    assert tree_visitor.locator(f"{part('window-own')} li").count() == 4
-    assert "wrong" in told(tree_visitor, "window-said")
-    assert "wrong cells" in tree_visitor.get_attribute(part("masks"), "aria-label")
+    finished_tree.evaluate("sdvarTree.select(sdvarTree.state.tree.parents.length - 1)")
+    drawn(finished_tree)
+    assert finished_tree.locator(f"{part('window-own')} li").count() == 4
+    assert "wrong" in told(finished_tree, "window-said")
+    assert "wrong cells" in finished_tree.get_attribute(part("masks"), "aria-label")
 
 
 def test_hostile_text_is_text_and_strange_bytes_are_shown(tree_visitor):
@@ -215,51 +193,48 @@ def test_a_wrong_setting_is_one_sentence_and_nothing_is_lost(tree_visitor):
     tree_visitor.wait_for_function("sdvarTree.count === 0")
 
 
-def test_stop_ends_within_one_event_and_keeps_what_is_there(visit, pair, text_pair):
-    with served(pair, replace(text_pair, target=SlowText(text_pair.target))) as url:
-        page = opened(visit, url)
-        page.click("#tree-generate")
-        page.wait_for_function("sdvarTree.count >= 8 && sdvarTree.busy")
-        page.click("#tree-stop")
-        page.wait_for_function("!sdvarTree.busy", timeout=2000)
-        count = page.evaluate("sdvarTree.count")
-        assert not page.evaluate("sdvarTree.finished")
-        page.wait_for_timeout(700)
-        assert page.evaluate("sdvarTree.count") == count
-        page.click("#tree-step")
-        page.wait_for_function("n => sdvarTree.count === n + 1", arg=count)
-        page.context.close()
+def test_stop_ends_within_one_event_and_keeps_what_is_there(revisit, slow):
+    page = opened(revisit, slow[0])
+    page.click("#tree-generate")
+    page.wait_for_function("sdvarTree.count >= 8 && sdvarTree.busy")
+    page.click("#tree-stop")
+    page.wait_for_function("!sdvarTree.busy", timeout=2000)
+    count = page.evaluate("sdvarTree.count")
+    assert not page.evaluate("sdvarTree.finished")
+    page.wait_for_timeout(700)
+    assert page.evaluate("sdvarTree.count") == count
+    page.click("#tree-step")
+    page.wait_for_function("n => sdvarTree.count === n + 1", arg=count)
 
 
-@pytest.mark.parametrize("fault", ["state not rolled back", "bonus counted twice"])
-def test_a_fault_is_switched_on_and_the_invariants_that_fire_are_told(tree_visitor, text_pair, fault):
+def test_a_fault_is_switched_on_and_the_invariants_that_fire_are_told(tree_visitor, text_pair):
     unfold(tree_visitor, "tree-break-it")
-    pick(tree_visitor, "fault", fault)
-    assert sd.TREE_FAULTS[fault].sentence in tree_visitor.inner_text("#tree-fault")
-    generate(tree_visitor)
-    trace = trace_of(text_pair, fault=fault, watch="all")
-    events = {}
-    for index, event in enumerate(trace.events):
-        if isinstance(event, sd.Violation):
-            events.setdefault(event.invariant, []).append(index + 1)
-    rows = tree_visitor.locator(f"{part('report-fired')} li").all()
-    fired = {row.locator("b").inner_text(): [int(at) for at in row.locator("button").all_inner_texts()] for row in rows}
-    assert fired == {name: at[:4] for name, at in events.items()}
-    assert sd.TREE_FAULTS[fault].caught_by in fired
-    tree_visitor.locator(f"{part('report-fired')} button").first.click()
-    drawn(tree_visitor)
-    assert "does not hold" in told(tree_visitor, "sentence")
-    assert told(tree_visitor, "fault-mark") == f"fault: {fault}"
-    assert "sound engine" in told(tree_visitor, "report-text")
+    for fault in ("state not rolled back", "bonus counted twice"):
+        pick(tree_visitor, "fault", fault)
+        assert sd.TREE_FAULTS[fault].sentence in tree_visitor.inner_text("#tree-fault")
+        generate(tree_visitor)
+        trace = trace_of(text_pair, fault=fault, watch="all")
+        events = {}
+        for index, event in enumerate(trace.events):
+            if isinstance(event, sd.Violation):
+                events.setdefault(event.invariant, []).append(index + 1)
+        rows = tree_visitor.locator(f"{part('report-fired')} li").all()
+        fired = {r.locator("b").inner_text(): [int(at) for at in r.locator("button").all_inner_texts()] for r in rows}
+        assert fired == {name: at[:4] for name, at in events.items()}
+        assert sd.TREE_FAULTS[fault].caught_by in fired
+        tree_visitor.locator(f"{part('report-fired')} button").first.click()
+        drawn(tree_visitor)
+        assert "does not hold" in told(tree_visitor, "sentence")
+        assert told(tree_visitor, "fault-mark") == f"fault: {fault}"
+        assert "sound engine" in told(tree_visitor, "report-text")
 
 
-def test_two_tree_visitors_have_their_own_runs(tree_visitor, open_tree):
-    generate(tree_visitor)
-    other = open_tree()
+def test_two_tree_visitors_have_their_own_runs(finished_tree, open_tree):
+    other = open_tree(fresh=True)
     assert other.evaluate("sdvarTree.count") == 0
-    asked = f"sdvarTree.askServer('token', [{tree_visitor.evaluate('sdvarTree.header.run')!r}, 2, 1])"
-    assert "rows" in tree_visitor.evaluate(asked)
-    run = tree_visitor.evaluate("sdvarTree.header.run").rpartition(".")
+    asked = f"sdvarTree.askServer('token', [{finished_tree.evaluate('sdvarTree.header.run')!r}, 2, 1])"
+    assert "rows" in finished_tree.evaluate(asked)
+    run = finished_tree.evaluate("sdvarTree.header.run").rpartition(".")
     guessed = f"sdvarTree.askServer('frames', ['x' + {run[0]!r} + '.1', 0, 5])"
     assert "notice" in other.evaluate(guessed)
 
@@ -275,43 +250,45 @@ def test_without_models_the_tab_says_how_to_get_them_and_scales_works(visit, pai
         page.get_by_role("tab", name="Scales", exact=True).click()
         page.click("#step")
         page.wait_for_function("sdvar.count === 1")
-        page.context.close()
 
 
-@pytest.mark.parametrize(("width", "height", "theme"), SIZES)
-def test_nothing_is_cut_or_grave_and_the_large_window_does_not_scroll(open_tree, width, height, theme):
-    page = open_tree(width, height, theme)
+@pytest.mark.parametrize(("theme", "sizes"), [("light", LARGE_FIRST), ("dark", SMALL_FIRST)])
+def test_nothing_is_cut_or_grave_and_the_large_window_does_not_scroll(open_tree, theme, sizes):
+    """Opened and run at the first size, on a large screen or on a phone, then brought to the others."""
+    page = open_tree(*sizes[0], theme)
     choose(page, length=40, temperature=1)
     generate(page)
-    for condition in ("true", "sdvarTree.frame.kind === 'child_judged'", "sdvarTree.frame.kind === 'tree_drafted'"):
-        seek(page, condition)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if height == 900:
-            assert page.evaluate("document.documentElement.scrollHeight") <= height
-        cut = page.evaluate(
-            f"[...document.querySelectorAll('{STAGE} .card')].filter(c => c.scrollWidth > c.clientWidth + 1 || "
-            "c.scrollHeight > c.clientHeight + 1).map(c => c.getAttribute('aria-label'))"
-        )
-        assert cut == []
-    if width in (1440, 390):
-        page.evaluate("sdvarTree.select(1)")
-        settle(page)
-        assert violations(page) == []
+    for width, height in sizes:
+        resize(page, width, height)
+        for condition in ("true", "sdvarTree.frame.kind === 'child_judged'", "sdvarTree.frame.kind === 'tree_drafted'"):
+            seek(page, condition)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            if height == 900:
+                assert page.evaluate("document.documentElement.scrollHeight") <= height
+            cut = page.evaluate(
+                f"[...document.querySelectorAll('{STAGE} .card')].filter(c => c.scrollWidth > c.clientWidth + 1 || "
+                "c.scrollHeight > c.clientHeight + 1).map(c => c.getAttribute('aria-label'))"
+            )
+            assert cut == [], (width, height)
+        if width in (1440, 390):
+            page.evaluate("sdvarTree.select(1)")
+            settle(page)
+            assert violations(page) == [], (width, height)
 
 
-def test_every_control_of_the_tree_has_a_name(tree_visitor):
-    nameless = tree_visitor.evaluate(
+def test_every_control_of_the_tree_has_a_name(finished_tree):
+    nameless = finished_tree.evaluate(
         f"[...document.querySelectorAll('{STAGE} :is(button, select, canvas, dialog, section)')].filter(e => "
         "!(e.getAttribute('aria-label') || e.textContent.trim())).map(e => e.outerHTML)"
     )
     assert nameless == []
-    tree_visitor.keyboard.press("?")
-    settle(tree_visitor)
-    assert violations(tree_visitor) == []
+    finished_tree.keyboard.press("?")
+    settle(finished_tree)
+    assert violations(finished_tree) == []
 
 
-def test_the_endpoint_writes_text(tree_address, text_pair):
-    client = Client(tree_address, verbose=False)
+def test_the_endpoint_writes_text(address, text_pair):
+    client = Client(address, verbose=False)
     answer = client.predict(prompt="def main(", length=40, seed=7, api_name="/generate_text")
     trace = trace_of(text_pair)
     assert answer["bytes"] == list(trace.written)

@@ -18,7 +18,7 @@ def test_a_fresh_browser_restores_settings_and_cursor(tree_visitor, open_tree, t
     query = {name: values[0] for name, values in parse_qs(urlsplit(tree_visitor.url).query).items()}
     assert (query["tab"], query["prompt"], query["steps"]) == ("tree", "class Ä:\n", "2")
     query.pop("__theme")
-    other = open_tree(**query)
+    other = open_tree(fresh=True, **query)
     other.wait_for_function("sdvarTree.count === 10 && sdvarTree.cursor === 9 && !sdvarTree.busy")
     assert other.evaluate("sdvarTree.header.settings") == tree_visitor.evaluate("sdvarTree.header.settings")
     text = "JSON.stringify(sdvarTree.state.text)"
@@ -27,17 +27,16 @@ def test_a_fresh_browser_restores_settings_and_cursor(tree_visitor, open_tree, t
     assert other.input_value("#tree-length input[type=number]") == "40"
 
 
-def test_tabs_keep_their_runs_and_the_address_follows(tree_visitor):
-    generate(tree_visitor)
-    tree_visitor.wait_for_function("new URLSearchParams(location.search).get('tab') === 'tree'")
-    tree_visitor.get_by_role("tab", name="Scales", exact=True).click()
-    tree_visitor.wait_for_function("!new URLSearchParams(location.search).has('tab')")
-    tree_visitor.keyboard.press("ArrowLeft")
-    last = tree_visitor.evaluate("sdvarTree.count - 1")
-    assert tree_visitor.evaluate("sdvarTree.cursor") == last, "keys belong to the tab that is open"
-    tree_visitor.get_by_role("tab", name="Tree", exact=True).click()
-    tree_visitor.wait_for_function("new URLSearchParams(location.search).has('event')")
-    assert tree_visitor.evaluate("sdvarTree.finished")
+def test_tabs_keep_their_runs_and_the_address_follows(finished_tree):
+    finished_tree.wait_for_function("new URLSearchParams(location.search).get('tab') === 'tree'")
+    finished_tree.get_by_role("tab", name="Scales", exact=True).click()
+    finished_tree.wait_for_function("!new URLSearchParams(location.search).has('tab')")
+    finished_tree.keyboard.press("ArrowLeft")
+    last = finished_tree.evaluate("sdvarTree.count - 1")
+    assert finished_tree.evaluate("sdvarTree.cursor") == last, "keys belong to the tab that is open"
+    finished_tree.get_by_role("tab", name="Tree", exact=True).click()
+    finished_tree.wait_for_function("new URLSearchParams(location.search).has('event')")
+    assert finished_tree.evaluate("sdvarTree.finished")
 
 
 def test_a_strangers_address_is_one_sentence(open_tree):
@@ -49,7 +48,7 @@ def test_a_strangers_address_is_one_sentence(open_tree):
 
 
 def download(page, kind, folder):
-    with page.expect_download(timeout=30_000) as started:
+    with page.expect_download(timeout=60_000) as started:
         page.click(f"#tree-share-{kind}")
     path = folder / started.value.suggested_filename
     started.value.save_as(path)
@@ -76,7 +75,7 @@ def test_files_come_out_open_without_the_page_and_come_in_again(tree_visitor, vi
     page.keyboard.press("ArrowRight")
     assert page.evaluate("sdvarTree.cursor") == 1
     assert page.evaluate("document.documentElement.scrollHeight") <= 900
-    other = open_tree()
+    other = open_tree(fresh=True)
     unfold(other, "tree-share")
     other.set_input_files("#tree-share input[type=file][accept]", str(files["trace"]))
     other.wait_for_function("n => sdvarTree.count === n && sdvarTree.finished", arg=len(trace.events))

@@ -1,9 +1,11 @@
 """Views that explain: masks to compare, and the difference to the exact picture."""
 
+import base64
+
 import numpy as np
 import pytest
 
-from tests.browser import BROWSER_TEST, drawn, generate, go_to
+from tests.browser import BROWSER_TEST, drawn, generate, go_to, resize
 from tests.test_page_tokens import choose_rule
 
 pytestmark = BROWSER_TEST
@@ -12,41 +14,41 @@ WRONG = {"token": "in its own scale", "within": "itself alone", "row0": "first r
 PIXELS = """name => { const canvas = document.querySelector(`[data-part=${name}]`);
   const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
   copy.drawImage(canvas, 0, 0);
-  return Array.from(copy.getImageData(0, 0, canvas.width, canvas.height).data); }"""
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height), chunks = [];
+  for (let i = 0; i < data.length; i += 8192) chunks.push(String.fromCharCode(...data.subarray(i, i + 8192)));
+  return btoa(chunks.join("")); }"""
 
 
 def pixels(page, name):
     drawn(page)
-    return np.array(page.evaluate(PIXELS, name)).reshape(-1, 4)
+    return np.frombuffer(base64.b64decode(page.evaluate(PIXELS, name)), np.uint8).reshape(-1, 4)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
-def test_wrong_masks_are_drawn_and_told_beside_the_right_one(open_page, width, height):
-    visitor = open_page(width, height)
-    generate(visitor)
-    go_to(visitor, visitor.evaluate("(() => { let i = sdvar.count - 1; do sdvar.goTo(--i); while (sdvar.frame.kind !== "
-                                    "'target_call' || sdvar.frame.start < 3); return i; })()"))  # fmt: skip
-    assert not visitor.is_visible('[data-part="mask-said"]')
-    seen = [pixels(visitor, "mask")]
+def test_wrong_masks_are_drawn_and_told_beside_the_right_one(finished, width, height):
+    resize(finished, width, height)
+    go_to(finished, finished.evaluate("(() => { let i = sdvar.count - 1; do sdvar.goTo(--i); while (sdvar.frame.kind "
+                                      "!== 'target_call' || sdvar.frame.start < 3); return i; })()"))  # fmt: skip
+    assert not finished.is_visible('[data-part="mask-said"]')
+    seen = [pixels(finished, "mask")]
     for kind, words in WRONG.items():
-        visitor.select_option('[data-part="mask-kind"]', kind)
-        drawn(visitor)
-        assert words in visitor.inner_text('[data-part="mask-said"]')
-        assert words in visitor.get_attribute('[data-part="mask"]', "aria-label")
-        seen.append(pixels(visitor, "mask"))
+        finished.select_option('[data-part="mask-kind"]', kind)
+        drawn(finished)
+        assert words in finished.inner_text('[data-part="mask-said"]')
+        assert words in finished.get_attribute('[data-part="mask"]', "aria-label")
+        seen.append(pixels(finished, "mask"))
         card = "document.querySelector('.mask-card')"
-        assert visitor.evaluate(f"{card}.scrollHeight <= {card}.clientHeight + 1")
+        assert finished.evaluate(f"{card}.scrollHeight <= {card}.clientHeight + 1")
     drawings = {drawing.tobytes() for drawing in seen}
     assert len(drawings) == len(seen)
 
 
-def test_the_row_of_a_token_follows_the_mask(visitor):
-    generate(visitor)
-    visitor.evaluate("sdvar.select(5, 3)")
-    visitor.select_option('[data-part="mask-kind"]', "within")
-    with_row = pixels(visitor, "mask")
-    visitor.evaluate("sdvar.select(5, 30)")
-    assert (pixels(visitor, "mask") != with_row).any()
+def test_the_row_of_a_token_follows_the_mask(finished):
+    finished.evaluate("sdvar.select(5, 3)")
+    finished.select_option('[data-part="mask-kind"]', "within")
+    with_row = pixels(finished, "mask")
+    finished.evaluate("sdvar.select(5, 30)")
+    assert (pixels(finished, "mask") != with_row).any()
 
 
 def test_the_difference_of_an_exact_run_is_none(visitor):

@@ -55,7 +55,7 @@ def generate(page):
         "run => sdvarTree.header.run !== run && sdvarTree.finished && sdvarTree.baseline && "
         "sdvarTree.cursor === sdvarTree.count - 1",
         arg=before,
-        timeout=30_000,
+        timeout=60_000,
     )
 
 
