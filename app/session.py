@@ -22,8 +22,8 @@ from app.visit import AnyRun, Seat, Seats, SoundRuns, Visit, new_visit
 from sdvar_core import Fork, Pair, Request, RequestError, SDVARError, forked
 
 MOST_RUNS = 64
-MOST_EVENTS = 4  # of one streamed value
-SHORTEST_PAUSE = 0.03  # seconds between streamed values
+MOST_EVENTS = 8  # of one streamed value
+SHORTEST_PAUSE = 0.08  # seconds between streamed values
 CHEAP = 5.0  # seconds of target time up to which the target-only run is made as well
 
 NOTHING_YET = "There is no run yet: press Generate or Step first."

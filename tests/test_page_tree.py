@@ -7,7 +7,20 @@ from gradio_client import Client
 import sdvar_core as sd
 from tests.browser import BROWSER_TEST, drawn, resize, served
 from tests.test_page_accessibility import settle, violations
-from tests.tree_browser import STAGE, choose, generate, go_to, opened, part, pick, seek, told, trace_of, unfold
+from tests.tree_browser import (
+    PROMPT,
+    STAGE,
+    choose,
+    generate,
+    go_to,
+    opened,
+    part,
+    pick,
+    seek,
+    told,
+    trace_of,
+    unfold,
+)
 
 pytestmark = BROWSER_TEST
 LARGE_FIRST = [(1440, 900), (1366, 768), (1024, 768), (390, 844)]
@@ -48,19 +61,19 @@ def test_scales_stays_the_first_tab_and_an_empty_tree_says_what_it_is(visit, add
 def test_generate_shows_the_run_of_these_settings(finished_tree, text_pair):
     trace = trace_of(text_pair)
     assert finished_tree.evaluate("sdvarTree.count") == len(trace.events)
-    assert finished_tree.evaluate("sdvarTree.state.text.map(b => b.token)") == list(b"def main(" + trace.written)
+    assert finished_tree.evaluate("sdvarTree.state.text.map(b => b.token)") == list(PROMPT + trace.written)
     for index in range(0, len(trace.events), 3):
         go_to(finished_tree, index)
         assert_counters(finished_tree, trace, index)
     go_to(finished_tree, len(trace.events) - 1)
     assert told(finished_tree, "count-against") == "identical"
     letters = finished_tree.inner_text(part("text")).replace("↵\n", "\n")
-    assert letters.startswith("def main(")
+    assert letters.startswith(PROMPT.decode())
 
 
 def test_the_colours_of_the_text_are_the_origins_of_its_bytes(finished_tree, text_pair):
     trace = trace_of(text_pair)
-    expected = [0] * 9
+    expected = [0] * len(PROMPT)
     for commit in trace.of(sd.TreeCommit):
         bonus = next(event for event in trace.of(sd.BonusToken) if event.round == commit.round)
         tried = any(e.round == commit.round and e.parent == bonus.node for e in trace.of(sd.ChildJudged))
@@ -289,7 +302,7 @@ def test_every_control_of_the_tree_has_a_name(finished_tree):
 
 def test_the_endpoint_writes_text(address, text_pair):
     client = Client(address, verbose=False)
-    answer = client.predict(prompt="def main(", length=40, seed=7, api_name="/generate_text")
+    answer = client.predict(prompt=PROMPT.decode(), length=40, seed=7, api_name="/generate_text")
     trace = trace_of(text_pair)
     assert answer["bytes"] == list(trace.written)
     assert answer["target_calls"] == trace.target_calls

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import sdvar_core as sd
 from tests.browser import BROWSER_TEST, until
-from tests.tree_browser import choose, generate, go_to, told, trace_of, unfold
+from tests.tree_browser import PROMPT, choose, generate, go_to, told, trace_of, unfold
 
 pytestmark = BROWSER_TEST
 WRONG_FILE = {"name": "x.json", "mimeType": "a/b", "buffer": b"[]"}
@@ -61,7 +61,7 @@ def test_files_come_out_open_without_the_page_and_come_in_again(tree_visitor, vi
     files = {kind: download(tree_visitor, kind, tmp_path) for kind in ("trace", "replay", "text")}
     trace = trace_of(text_pair)
     assert sd.TextTrace.load(files["trace"]).same_run(trace)
-    assert files["text"].read_bytes() == b"def main(" + trace.written
+    assert files["text"].read_bytes() == PROMPT + trace.written
     assert tree_visitor.evaluate("sdvarTree.header.run").rpartition(".")[0] not in files["replay"].read_text()
     page = visit(files["replay"].as_uri(), offline=True, color_scheme="dark")
     until(page, f"sdvarTree.finished && sdvarTree.count === {len(trace.events)}")

@@ -6,7 +6,8 @@ import sdvar_core as sd
 from tests.browser import drawn
 
 STAGE = "#tree-stage"
-SETTINGS = {"prompt": "def main(", "topk": 4, "steps": 3, "nodes": 24, "length": 40, "seed": 7}
+PROMPT = b"def __init__(self, "
+SETTINGS = {"prompt": PROMPT.decode(), "topk": 4, "steps": 3, "nodes": 24, "length": 40, "seed": 7}
 SEEK = """test => { let i = sdvarTree.count - 1; const holds = new Function("return " + test);
   for (sdvarTree.goTo(i); i > 0 && !holds();) sdvarTree.goTo(--i); }"""
 
@@ -19,7 +20,7 @@ def trace_of(pair, **settings):
 def opened(visit, address, width=1440, height=900, theme="light", **query):
     """A fresh visitor, on the Tree tab, once its stage is there."""
     page = visit(f"{address}?{urlencode({'__theme': theme} | query)}", width, height)
-    page.wait_for_selector("#generate")
+    page.wait_for_selector("#generate", state="attached")
     if query.get("tab") != "tree":
         page.get_by_role("tab", name="Tree", exact=True).click()
     page.wait_for_selector(f"{STAGE} .stage[data-ready=true]")

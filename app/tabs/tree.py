@@ -57,7 +57,9 @@ def build_tree(page: gr.Blocks, tabs: gr.Tabs, tab: gr.Tab, visits: TreeVisits) 
 
 def _controls() -> tuple[dict[str, gr.components.Component], gr.Dropdown]:
     """One control a setting, in the order of ``ORDER``, and the one of the fault."""
-    prompt = gr.Textbox("def main(", label="Prompt", info=NOTES["prompt"], elem_id="tree-prompt", lines=2, max_lines=5)
+    prompt = gr.Textbox(
+        "def __init__(self, ", label="Prompt", info=NOTES["prompt"], elem_id="tree-prompt", lines=2, max_lines=5
+    )
     topk = _slider("topk", "Guesses per node: topk", (1, 8, 1), 4)
     steps = _slider("steps", "Steps", (0, 8, 1), 3)
     expansion = _menu("expansion", "Expansion", list(EXPANSIONS), "full", EXPANSIONS)
