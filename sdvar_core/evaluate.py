@@ -110,6 +110,14 @@ def identity(
             yield IdentityRow(name, gamma, sum(differing), sum(tokens > 0 for tokens in differing), calls)
 
 
+DRAFTS = {
+    "trained": lambda pair: pair.draft,
+    "untrained": lambda pair: untrained(pair.draft),
+    "target": lambda pair: pair.target,
+}
+"""The drafts that must not matter."""
+
+
 # Samples
 
 
@@ -184,7 +192,7 @@ def report_likelihood(pair: Pair, options: argparse.Namespace) -> Report:
 
 def report_identity(pair: Pair, options: argparse.Namespace) -> Report:
     """Whether ``coupled`` is token-identical to target-only decoding, whatever the draft is."""
-    drafts = {"trained": pair.draft, "untrained": untrained(pair.draft), "the target itself": pair.target}
+    drafts = {name: DRAFTS[name](pair) for name in options.drafts}
     rule = "`coupled` with carry-over" if options.carry_over else "`coupled`"
     yield f"{rule} against target-only, {options.seeds} seeds a row, guidance {options.guidance:g}\n"
     yield tables.head(["draft", "γ", "runs", "differing tokens", "mean target calls", "fewest", "most"])
@@ -240,6 +248,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parsers["likelihood"].add_argument("--gamma", type=int, default=4)
     parsers["identity"].add_argument("--seeds", type=count, default=100)
     parsers["identity"].add_argument("--gammas", type=int, nargs="+", default=[1, 2, 3, 4])
+    parsers["identity"].add_argument("--drafts", nargs="+", choices=DRAFTS, default=list(DRAFTS))
     parsers["identity"].add_argument("--carry-over", action="store_true", help="stale answers become proposals")
     samples = parsers["samples"]
     samples.add_argument("--output", type=Path, required=True, help="folder of the contact sheets and samples.json")

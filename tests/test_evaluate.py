@@ -175,7 +175,7 @@ def folders(tmp_path_factory):
     [
         (["acceptance", "--pictures", "3"], ["| 4 | 16 |", "KL(p‖q)"]),
         (["likelihood", "--pictures", "3", "--gamma", "1"], ["| draft-only |", "window: no", "| coupled, γ=1 |"]),
-        (["identity", "--seeds", "2", "--gammas", "2"], ["| the target itself | 2 | 2 | 0 | 1.00 |", "in all: 0"]),
+        (["identity", "--seeds", "2", "--gammas", "2"], ["| target | 2 | 2 | 0 | 1.00 |", "in all: 0"]),
         (["identity", "--seeds", "3", "--gammas", "2", "--carry-over"], ["with carry-over", "in all: 0"]),
     ],
 )
