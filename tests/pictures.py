@@ -1,6 +1,6 @@
 """The pictures of the page that the README shows: ``python -m tests.pictures docs``.
 
-Two screenshots of a finished run, light and dark, and a short film of the same run being walked through.
+Two screenshots of a finished run, light and dark, a short film of the same run being walked through, and the Tree tab.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import sdvar_core as sd
+from tests import tree_browser
 from tests.browser import drawn, generate, go_to, launched, served
 
 SIZE = {"width": 1440, "height": 900}
@@ -43,18 +44,30 @@ def film(page: Page) -> list[Image.Image]:
     return [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
 
 
+def tree(browser: Browser, url: str) -> Page:
+    """The Tree tab in the middle of a run, a tree just drafted and judged."""
+    page = browser.new_page(viewport=SIZE)
+    tree_browser.opened(lambda address, *_: (page.goto(address), page)[1], url)
+    tree_browser.generate(page)
+    tree_browser.seek(page, "sdvarTree.frame.kind === 'tree_commit' && sdvarTree.cursor < 0.7 * sdvarTree.count")
+    return page
+
+
 def main() -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    pair = sd.load_pair("tiny-worlds")
-    with served(pair) as url, sync_playwright() as playwright, launched(playwright) as browser:
+    pair, text_pair = sd.load_pair("tiny-worlds"), sd.load_pair("python-bytes")
+    with served(pair, text_pair) as url, sync_playwright() as playwright, launched(playwright) as browser:
         for theme in ("dark", "light"):
             page = opened(browser, url, theme)
             drawn(page)
             page.screenshot(path=folder / f"scales-{theme}.png")
         first, *others = film(page)
+        page = tree(browser, url)
+        drawn(page)
+        page.screenshot(path=folder / "tree.png")
     durations = [MILLISECONDS] * len(others) + [LAST]
     first.save(folder / "scales.gif", save_all=True, append_images=others, duration=durations, loop=0, optimize=True)
 
