@@ -116,10 +116,10 @@ class Report:
     def costs(self) -> Iterator[str]:
         """Seconds of a call by scale, and of the picture decoder."""
         pair, request, prefix, repeats = self.pair, self.request, self.prefix, self.options.repeats
-        costs = [scale_seconds(pair, model, request, prefix, repeats) for model in (pair.draft, pair.target)]
+        costs = scale_seconds(pair, request, prefix, repeats)
         decoder = decoder_seconds(pair, prefix, repeats)
         self.values |= {"draft_seconds": costs[0], "target_seconds": costs[1], "decoder_seconds": decoder}
-        yield f"### Cost of one call by scale\n\nMedian of {repeats}, {self.conditions}.\n"
+        yield f"### Cost of one call by scale\n\nMedians of {repeats}, the models in turn, {self.conditions}.\n"
         yield cost_table(pair, *costs) + "\n"
         yield f"Picture decoder: {milliseconds(decoder)} ms.\n"
         rows = request.batch * (2 if request.guidance > 0 else 1)

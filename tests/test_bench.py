@@ -14,13 +14,21 @@ from tests.fakes import fake_pair, tick_clock
 from tests.tiny import save_tiny_models, tiny_pair
 
 
-def test_median_leaves_the_first_run_out():
-    now, spent = [0.0], iter([100.0, 1.0, 2.0, 9.0])
+def test_median_leaves_the_first_round_out_and_actions_take_turns():
+    now, order = [0.0], []
 
-    def action():
-        now[0] += next(spent)
+    def taking(name, *seconds):
+        left = iter(seconds)
 
-    assert timing.median_seconds(action, 3, clock=lambda: now[0]) == 2.0
+        def action():
+            order.append(name)
+            now[0] += next(left)
+
+        return action
+
+    actions = [taking("a", 100.0, 1.0, 2.0, 9.0), taking("b", 0.0, 4.0, 4.0, 5.0)]
+    assert timing.median_seconds(actions, 3, clock=lambda: now[0]) == [2.0, 4.0]
+    assert order == ["a", "b"] * 4
 
 
 @pytest.mark.parametrize(("start", "calls", "forwards"), [(1, [4], 1), (1, [2, 3, 4], 3), (0, [1], 1)])
@@ -39,7 +47,7 @@ def test_reading_makes_the_calls_it_is_timed_for_and_rolls_back(start, calls, fo
 def test_costs_cover_every_scale_and_every_window():
     pair, request = fake_pair(), sd.Request(gamma=0)
     prefix = timing.prefix_of(pair, request)
-    assert len(timing.scale_seconds(pair, pair.draft, request, prefix, 1)) == 4
+    assert [len(spent) for spent in timing.scale_seconds(pair, request, prefix, 1)] == [4, 4]
     windows = [(entry.start, entry.gamma) for entry in timing.verifications(pair, request, prefix, [1, 2], 1)]
     assert windows == [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1)]
 

@@ -14,7 +14,7 @@ from sdvar_core.speculative.clock import Clock, synchronised_clock
 from sdvar_core.speculative.costs import Costs
 from sdvar_core.speculative.decoder import Listener, nobody
 from sdvar_core.speculative.next_scale import decode
-from sdvar_core.speculative.pair import Pair, ScaleModel
+from sdvar_core.speculative.pair import Pair
 from sdvar_core.speculative.reader import Prefix, Reader
 from sdvar_core.trace import Trace
 
@@ -27,15 +27,15 @@ def timed_run(pair: Pair, request: Request, clock: Clock, listener: Listener = n
     return Trace(pair.name, request, pair.schedule, pair.codes, events).check(), seconds
 
 
-def median_seconds(action: Callable[[], object], repeats: int, clock: Clock) -> float:
-    """Median seconds of an action, after one run that does not count."""
-    action()
-    spent = []
-    for _ in range(repeats):
-        began = clock()
-        action()
-        spent.append(clock() - began)
-    return float(np.median(spent))
+def median_seconds(actions: Sequence[Callable[[], object]], repeats: int, clock: Clock) -> list[float]:
+    """Median seconds of each of some actions that take turns, after one round that does not count."""
+    spent = np.empty((1 + repeats, len(actions)))
+    for turn in spent:
+        for index, action in enumerate(actions):
+            began = clock()
+            action()
+            turn[index] = clock() - began
+    return np.median(spent[1:], axis=0).tolist()
 
 
 def prefix_of(pair: Pair, request: Request) -> Prefix:
@@ -59,20 +59,27 @@ def reading(reader: Reader, prefix: Prefix, start: int, calls: Sequence[int]) ->
     return action
 
 
-def scale_seconds(pair: Pair, model: ScaleModel, request: Request, prefix: Prefix, repeats: int) -> list[float]:
-    """Seconds of one call for each scale on a cache of the coarser ones: forward, guidance and softmax."""
-    reader, clock = Reader(pair, model, request), synchronised_clock(pair.device)
-    spent = []
+def scale_seconds(pair: Pair, request: Request, prefix: Prefix, repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds of one call for each scale on a cache of the coarser ones: forward, guidance and softmax.
+
+    Of the draft and of the target, which take turns.
+    """
+    readers = [Reader(pair, model, request) for model in (pair.draft, pair.target)]
+    clock, spent = synchronised_clock(pair.device), []
     for scale in range(len(pair.schedule)):
-        spent.append(median_seconds(reading(reader, prefix, scale, [scale + 1]), repeats, clock))
-        reader.read(prefix.inputs, scale + 1)
-    return spent
+        actions = [reading(reader, prefix, scale, [scale + 1]) for reader in readers]
+        spent.append(median_seconds(actions, repeats, clock))
+        for reader in readers:
+            reader.read(prefix.inputs, scale + 1)
+    draft, target = zip(*spent)
+    return list(draft), list(target)
 
 
 def decoder_seconds(pair: Pair, prefix: Prefix, repeats: int) -> float:
     """Seconds of the picture decoder."""
     with torch.inference_mode():
-        return median_seconds(lambda: pair.tokenizer.decode(prefix.canvas), repeats, synchronised_clock(pair.device))
+        clock = synchronised_clock(pair.device)
+        return median_seconds([lambda: pair.tokenizer.decode(prefix.canvas)], repeats, clock)[0]
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,9 @@ def verifications(
         for gamma in gammas:
             if start + gamma < scales:
                 stop = start + gamma + 1
-                merged = median_seconds(reading(reader, prefix, start, [stop]), repeats, clock)
-                separate = median_seconds(reading(reader, prefix, start, range(start + 1, stop + 1)), repeats, clock)
-                yield Verification(start, gamma, merged, separate)
+                ways = [[stop], range(start + 1, stop + 1)]
+                actions = [reading(reader, prefix, start, calls) for calls in ways]
+                yield Verification(start, gamma, *median_seconds(actions, repeats, clock))
         reader.read(prefix.inputs, start + 1)
 
 
