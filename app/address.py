@@ -28,7 +28,7 @@ PARAMETERS = {
 }
 NUMBERS = ("seed", "gamma", "top_k", "handover")
 FRACTIONS = ("guidance", "temperature", "top_p", *OPTIONS)
-FLAGS = {"true": True, "false": False}
+FLAGS = {"true": "stale", "false": "off"}  # as addresses once had it
 LONGEST = 64  # characters of a value
 LONGEST_FORK = 512
 MOST_EVENTS = 10_000
@@ -93,7 +93,7 @@ def _value(setting: str, text: object, pair: Pair) -> object:
     if setting in FRACTIONS:
         return float(text)
     if setting == "carry_over":
-        return FLAGS[text]
+        return FLAGS.get(text, text)
     if setting == "label":
         return pair.class_names[pair.class_index(text)]
     return text

@@ -155,7 +155,7 @@ def frame(trace: Trace, picture: np.ndarray | None, decoder_seconds: float) -> F
         "index": len(trace.events) - 1,
         **details(event),
         "round": event.round,
-        "sentence": sentence(trace.events, trace.schedule),
+        "sentence": sentence(trace.events, trace.request, trace.schedule),
         "counters": counters(trace, decoder_seconds),
     }
     told = forked(trace)

@@ -9,6 +9,7 @@ from sdvar_core import (
     Event,
     Fork,
     Judged,
+    Request,
     RoundEnd,
     Schedule,
     TargetCall,
@@ -20,12 +21,12 @@ from sdvar_core import (
 PROPOSED = Drafted | Carried
 
 
-def sentence(events: Sequence[Event], schedule: Schedule) -> str:
-    """What the last of ``events`` did; the ones before it give the context."""
+def sentence(events: Sequence[Event], request: Request, schedule: Schedule) -> str:
+    """What the last of ``events`` of a run did; the ones before it give the context."""
     event = events[-1]
     this_round = [earlier for earlier in events if earlier.round == event.round]
     if isinstance(event, Drafted):
-        return _drafted(event, schedule)
+        return _drafted(event, schedule, request.carry_over == "refreshed" and _answered(event, events))
     if isinstance(event, Carried):
         return f"Scale {event.scale + 1}: the guess is what the target thought in its last call; no draft forward."
     if isinstance(event, Unverified):
@@ -80,11 +81,19 @@ def scales(first: int, last: int) -> str:
     return f"scales {first + 1} {'and' if last == first + 1 else 'to'} {last + 1}"
 
 
-def _drafted(event: Drafted, schedule: Schedule) -> str:
+def _drafted(event: Drafted, schedule: Schedule, refreshed: bool) -> str:
     guess = f"guesses {scales(event.scale, event.scale)}: {count(schedule.lengths[event.scale], 'token')}"
+    if refreshed:
+        guess += ", corrected by what the target said of it in its last call"
     if event.read_from == event.scale:
         return f"The draft {guess}."
     return f"The draft reads {scales(event.read_from, event.scale - 1)}, which its cache misses, and {guess}."
+
+
+def _answered(event: Drafted, events: Sequence[Event]) -> bool:
+    """Whether the last round left an answer for the scale: it was proposed there and thrown away."""
+    last = next((one for one in reversed(events) if isinstance(one, RoundEnd)), None)
+    return last is not None and last.committed <= event.scale < last.committed + last.discarded
 
 
 def _target_call(event: TargetCall) -> str:

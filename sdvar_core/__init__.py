@@ -1,5 +1,6 @@
 """SDVAR: speculative decoding of pictures and of text, exact and watched. The public names."""
 
+from sdvar_core.carry_over import CARRY_OVERS
 from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError, SDVARError, TraceError
 from sdvar_core.events import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified, Violation
 from sdvar_core.pairs import Needs, Shelf, check_memory, load_pair, needs
@@ -46,6 +47,7 @@ from sdvar_core.topology import Topology
 from sdvar_core.trace import Trace
 
 __all__ = [
+    "CARRY_OVERS",
     "CHILDREN",
     "DRAFT_LENGTHS",
     "FAULTS",

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from sdvar_core import tables
+from sdvar_core.carry_over import CARRY_OVERS
 from sdvar_core.checkpoints import load_model
 from sdvar_core.command_line import add_common_arguments, count, pair_of, sampling_of
 from sdvar_core.errors import SDVARError
@@ -193,7 +194,7 @@ def report_likelihood(pair: Pair, options: argparse.Namespace) -> Report:
 def report_identity(pair: Pair, options: argparse.Namespace) -> Report:
     """Whether ``coupled`` is token-identical to target-only decoding, whatever the draft is."""
     drafts = {name: DRAFTS[name](pair) for name in options.drafts}
-    rule = "`coupled` with carry-over" if options.carry_over else "`coupled`"
+    rule = "`coupled`" if options.carry_over == "off" else f"`coupled` with carry-over ({options.carry_over})"
     yield f"{rule} against target-only, {options.seeds} seeds a row, guidance {options.guidance:g}\n"
     yield tables.head(["draft", "γ", "runs", "differing tokens", "mean target calls", "fewest", "most"])
     rows = []
@@ -249,7 +250,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parsers["identity"].add_argument("--seeds", type=count, default=100)
     parsers["identity"].add_argument("--gammas", type=int, nargs="+", default=[1, 2, 3, 4])
     parsers["identity"].add_argument("--drafts", nargs="+", choices=DRAFTS, default=list(DRAFTS))
-    parsers["identity"].add_argument("--carry-over", action="store_true", help="stale answers become proposals")
+    parsers["identity"].add_argument("--carry-over", choices=CARRY_OVERS, nargs="?", const="stale", default="off")
     samples = parsers["samples"]
     samples.add_argument("--output", type=Path, required=True, help="folder of the contact sheets and samples.json")
     samples.add_argument("--per-class", type=count, default=20, help="pictures of every world that are judged")

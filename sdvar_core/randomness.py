@@ -30,6 +30,9 @@ class Stream(IntEnum):
     CHILD = 6  # uniforms of the draws of a draft tree's children
     TRY = 7  # uniforms of the test of a child
     ANSWER = 8  # uniforms of the target's own draw after a walk down a tree
+    TWIN = 9  # uniforms of a second draw of the draft, by which the joint rule pairs drafts with redraws
+    TWIN_TEST = 10  # uniforms of the joint test of that second draw
+    LIKENESS = 11  # uniforms of the tests that let a redraw share tokens with the draft it is paired with
 
 
 class Luck:

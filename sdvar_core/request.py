@@ -5,6 +5,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from sdvar_core.carry_over import carry_over_named
 from sdvar_core.errors import RequestError
 from sdvar_core.phases import Phase
 
@@ -60,7 +61,8 @@ class Request:
     rule: how drafted tokens are judged, a key of ``RULES``.
     draft_length: how gamma changes during a run, a key of ``DRAFT_LENGTHS``.
     options: settings of the rule, a mapping or pairs of name and number; see ``RULES[rule].options``.
-    carry_over: after a correction the next proposals come from what the target thought before it, not from the draft.
+    carry_over: what becomes of the target's answers that a correction made stale, a key of ``CARRY_OVERS``; True means
+    "stale", False "off".
     phases: what to do until which scale; none means to speculate to the end.
     guidance, temperature, top_k (0: all codes), top_p: the sampling distribution of both models.
     forks: what a person chose otherwise during the run, in the order of events; each a Fork or a mapping of its fields.
@@ -73,7 +75,7 @@ class Request:
     rule: str = "coupled"
     draft_length: str = "fixed"
     options: Options = ()
-    carry_over: bool = False
+    carry_over: str | bool = "off"
     phases: tuple[Phase, ...] = ()
     guidance: float = 1.5
     temperature: float = 1.0
@@ -98,8 +100,7 @@ class Request:
         self._set("options", _options(self.options))
         self._set("phases", _phases(self.phases))
         self._set("forks", _forks(self.forks))
-        if not isinstance(self.carry_over, bool):
-            raise RequestError(f"carry_over must be True or False, found {self.carry_over!r}.")
+        self._set("carry_over", carry_over_named(self.carry_over))
         for name in ("rule", "draft_length"):
             if not isinstance(getattr(self, name), str):
                 raise RequestError(f"{name} must be a name, found {getattr(self, name)!r}.")

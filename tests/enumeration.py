@@ -45,7 +45,7 @@ class BranchingLuck:
     ``p`` gives the distribution (1, n, codes) that the target showed last for a scale, ``proposed`` the one that a
     proposal is drawn from now. A number of the DRAFT stream may be asked for again, with another distribution: it is
     the same number, and the choice is which part of its interval it lies in. ``joint`` serves the rule that judges a
-    scale whole: its redraws are chosen with the weight that a redraw has once one is accepted.
+    scale whole: what its redraws end with is chosen by its closed law, and the numbers are those of a way to it.
     """
 
     def __init__(
@@ -87,7 +87,8 @@ class BranchingScaleLuck:
         low, high = self.memory.get(("draft", self.scale, position), (0.0, 1.0))
         edges = np.clip(np.concatenate([[0.0], q.cumsum(dim=-1).numpy()]), low, high)
         edges[-1] = high
-        code = self.luck.choices.choose(np.diff(edges) / (high - low))
+        weights = np.where(q.numpy() > 0.0, np.diff(edges) / (high - low), 0.0)  # the last edge is rounded up
+        code = self.luck.choices.choose(weights)
         self.memory["drafted", self.scale, position] = code
         self.memory["draft", self.scale, position] = edges[code], edges[code + 1]
         return float(edges[code] + edges[code + 1]) / 2
@@ -99,15 +100,11 @@ class BranchingScaleLuck:
             ratio = min(1.0, _joint_ratio(p, q, drafted))
             kept = self.luck.choices.choose(np.array([ratio, 1.0 - ratio])) == 0
             return torch.full((1, self.length), ratio / 2 if kept else (1.0 + ratio) / 2, dtype=torch.float64)
-        if stream is Stream.RESIDUAL:
-            assert attempt == 0
-            outcomes = list(np.ndindex(*[p.shape[-1]] * self.length))
-            excess = np.array([max(0.0, _chance(p, outcome) - _chance(q, outcome)) for outcome in outcomes])
-            offered = outcomes[self.luck.choices.choose(excess / excess.sum())]
-            self.memory["offered", self.scale] = offered
-            return torch.tensor([[_inside(p[position], code) for position, code in enumerate(offered)]])
-        refused = min(1.0, 1.0 / _joint_ratio(p, q, self.memory["offered", self.scale]))
-        return torch.full((1, self.length), (1.0 + refused) / 2, dtype=torch.float64)
+        if ("way", self.scale) not in self.memory:
+            pairing = JointPairing(p, q, tuple(self.memory["drafted", self.scale, n] for n in range(self.length)))
+            ended = pairing.outcomes[self.luck.choices.choose(pairing.law())]
+            self.memory["way", self.scale] = pairing.way_to(ended)
+        return torch.tensor([self.memory["way", self.scale][stream, attempt]], dtype=torch.float64)
 
     def _accept(self, position: int) -> float:
         code = torch.tensor(self.memory["drafted", self.scale, position])
@@ -122,6 +119,74 @@ class BranchingScaleLuck:
             return 0.5  # unread
         rest = residual(self.luck.p(self.scale)[0, position], self.memory["q", self.scale][0, position])
         return _inside(rest, self.luck.choices.choose(rest.numpy()))
+
+
+class JointPairing:
+    """What stands in place of a rejected scale x, in closed form: p and q (n, codes), written apart from the rule.
+
+    In an attempt a twin y comes from Q. The joint test keeps it with mass min(P, Q); else x stands for it. ``made``
+    gives z from it token by token, and z is accepted with chance 1 − min(1, Q/P). After x was used, z comes from P.
+    """
+
+    def __init__(self, p: torch.Tensor, q: torch.Tensor, x: tuple[int, ...]) -> None:
+        self.p, self.q, self.x = p, q, x
+        self.outcomes = list(np.ndindex(*[p.shape[-1]] * len(p)))
+        self.chances = np.array([[_chance(one, outcome) for outcome in self.outcomes] for one in (p, q)])
+        self.rest = residual(p, q)
+        large, small = self.chances
+        accepted = 1.0 - np.minimum(1.0, np.divide(small, large, out=np.ones_like(small), where=large > 0.0))
+        self.accepted = np.where(accepted < 1e-14, 0.0, accepted)
+
+    def alike(self, position: int, code: int) -> float:
+        """The chance that z has the twin's code at a position."""
+        q = float(self.q[position, code])
+        return min(1.0, float(self.p[position, code]) / q) if q else 1.0
+
+    def made(self, y: tuple[int, ...]) -> np.ndarray:
+        """The law of z from the twin y."""
+        rows = []
+        for position, code in enumerate(y):
+            row = (1.0 - self.alike(position, code)) * self.rest[position].numpy()
+            row[code] += self.alike(position, code)
+            rows.append(torch.from_numpy(row))
+        return np.array([_chance(torch.stack(rows), outcome) for outcome in self.outcomes])
+
+    def law(self) -> np.ndarray:
+        """The law of what stands, over all numbers of attempts."""
+        large, small = self.chances
+        common, excess = np.minimum(large, small), np.maximum(large - small, 0.0)
+        kept = sum(weight * self.made(y) for weight, y in zip(common, self.outcomes) if weight)
+        used = excess.sum() * self.made(self.x)
+        refused = [float((part * (1.0 - self.accepted)).sum()) for part in (kept, used)]
+        ended = (kept + used) * self.accepted + refused[1] * excess / excess.sum()
+        return ended / (1.0 - refused[0])
+
+    def way_to(self, z: tuple[int, ...]) -> dict[tuple[Stream, int], list[float]]:
+        """Uniforms of attempts that end with z: from x in one step, from another twin, or after x was used."""
+        for y in (self.x, *self.outcomes):
+            passes = y != self.x
+            possible = not passes or min(_chance(self.p, y), _chance(self.q, y)) > 0.0
+            index = self.outcomes.index(z)
+            if possible and self.made(y)[index] * self.accepted[index] > 0.0:
+                return self._attempt(0, y, passes, z, accepts=True)
+        between = next(o for o, w, a in zip(self.outcomes, self.made(self.x), self.accepted) if w > 0.0 and a < 1.0)
+        return self._attempt(0, self.x, False, between, accepts=False) | self._attempt(1, self.x, False, z, True)
+
+    def _attempt(self, attempt: int, y: tuple, passes: bool, z: tuple, accepts: bool) -> dict:
+        ratio, refused = min(1.0, _joint_ratio(self.p, self.q, y)), 1.0 - self.accepted[self.outcomes.index(z)]
+        likeness, fresh = [], []
+        for position, (code, wanted) in enumerate(zip(y, z)):
+            alike = self.alike(position, code)
+            likeness.append(alike / 2 if wanted == code and alike else (1.0 + alike) / 2)
+            source = self.p if attempt else self.rest
+            fresh.append(_inside(source[position], wanted))
+        return {
+            (Stream.TWIN, attempt): [_inside(self.q[position], code) for position, code in enumerate(y)],
+            (Stream.TWIN_TEST, attempt): [ratio / 2 if passes else (1.0 + ratio) / 2] * len(y),
+            (Stream.LIKENESS, attempt): likeness,
+            (Stream.RESIDUAL, attempt): fresh,
+            (Stream.REDRAW, attempt): [(1.0 + refused) / 2 if accepts else refused / 2] * len(y),
+        }
 
 
 def _inside(distribution: torch.Tensor, code: int) -> float:

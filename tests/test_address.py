@@ -9,7 +9,7 @@ from sdvar_core import Request
 from tests.fakes import fake_pair
 from tests.test_session import SETTINGS, gathered, without_time
 
-DEFAULTS = SETTINGS | {"carry_over": False}
+DEFAULTS = SETTINGS | {"carry_over": "off"}
 
 
 def read(**query):
@@ -31,7 +31,7 @@ def test_settings_that_fit_are_taken():
                    temperature="0.95", top_k="3", top_p="0.5", carry_over="true", event="4")  # fmt: skip
     assert address.settings == {"label": "rock", "seed": 12, "rule": "greedy", "gamma": 1, "draft_length": "stepwise",
                                 "guidance": 0.3, "temperature": 0.95, "top_k": 3, "top_p": 0.5,
-                                "carry_over": True}  # fmt: skip
+                                "carry_over": "stale"}  # fmt: skip
     assert address.event == 4
     assert address.notice is None
 

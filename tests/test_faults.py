@@ -122,14 +122,15 @@ PLANS = [
 def test_no_invariant_fires_in_any_plan(near_pair, plan, draft_length):
     for seed, rule in enumerate(sd.RULES):
         settings = {"phases": plan, "draft_length": draft_length, "seed": seed, "top_k": 6, "top_p": 0.9, "gamma": 3}
-        settings["carry_over"] = True
-        assert sd.generate(near_pair, rule=rule, watch="all", label=(0, 5), **settings).violations == []
+        for way in ("stale", "refreshed"):
+            trace = sd.generate(near_pair, rule=rule, watch="all", label=(0, 5), carry_over=way, **settings)
+            assert trace.violations == []
 
 
 def test_no_invariant_fires_where_changed_tokens_pass(pair):
     for share, seed in itertools.product((0.3, 1.0), range(4)):
         options = {"tolerance": share}
-        for carry_over in (False, True):
+        for carry_over in sd.CARRY_OVERS:
             trace = sd.generate(pair, seed=seed, gamma=2, options=options, carry_over=carry_over, watch="all")
             assert trace.violations == []
 

@@ -127,7 +127,7 @@ def test_header_names_the_run_and_its_settings():
     pair, request = fake_pair(), Request(label="rock", seed=9, gamma=1, rule="token")
     shown = header("visitor.1", pair.name, pair.schedule, pair.codes, request, "rock")
     settings = {"label": "rock", "seed": 9, "gamma": 1, "rule": "token", "draft_length": "fixed", "guidance": 1.5}
-    sampling = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "options": [], "carry_over": False, "phases": [],
+    sampling = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "options": [], "carry_over": "off", "phases": [],
                 "forks": []}  # fmt: skip
     assert json.loads(json.dumps(shown)) == {
         "version": VERSION,

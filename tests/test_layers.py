@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 GROUND = {"errors", "scales", "topology", "randomness", "probability", "cache", "phases", "request", "text_request"}
 GROUND |= {"trace", "trace_check", "trace_file", "text_events", "text_trace", "text_trace_check", "text_trace_file"}
-GROUND |= {"events", "philox", "trace_format"}
+GROUND |= {"events", "philox", "trace_format", "carry_over"}
 MODELS = GROUND | {"nn", "models"}
 LOADING = MODELS | {"presets", "speculative", "checkpoints", "official", "placement", "pairs"}
 EVERYTHING = LOADING | {"training", "tables", "command_line"}

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -44,13 +46,20 @@ def joint_law_of_run(
 
     def walk(choices):
         shown: dict[tuple[str, int], torch.Tensor] = {}
-        for name, model in (("p", pair.target), ("q", pair.draft)):
-            model.logits = _remembering(model, name, shown)
+        pair.target.logits = _remembering(pair.target, shown)
         luck = BranchingLuck(
-            choices, lambda scale: shown["p", scale], lambda scale: shown["last", scale], joint=request.rule == "scale"
+            choices, lambda scale: shown["p", scale], lambda scale: shown["q", scale], joint=request.rule == "scale"
         )
+
+        def propose(q, of_scale):
+            shown["q", of_scale.scale] = q
+            return rule.propose(q, of_scale)
+
+        rule = sd.RULES[request.rule]
+        told = replace(rule, propose=propose)
         # cost_model reads the clock, which must not differ from path to path
-        events = list(sd.decode(pair, request, tick_clock(), luck, fault=fault, watch="none"))
+        with patch.dict(sd.RULES, {rule.name: told}):
+            events = list(sd.decode(pair, request, tick_clock(), luck, fault=fault, watch="none"))
         if gammas is not None:
             gammas.add(tuple((end.committed, end.gamma) for end in events if isinstance(end, sd.RoundEnd)))
         if carried is not None:
@@ -64,11 +73,10 @@ def joint_law_of_run(
     return law
 
 
-def _remembering(model, name, shown):
+def _remembering(model, shown):
     def logits(features, scale, labels):
         computed = FakeModel.logits(model, features, scale, labels)
-        # a proposal is drawn right after its draft forward, or else from what the target answered last
-        shown[name, scale] = shown["last", scale] = distribution(computed)
+        shown["p", scale] = distribution(computed)
         return computed
 
     return logits
@@ -90,13 +98,14 @@ def test_joint_law_of_the_run_is_the_targets(lengths, codes, gamma, rule, draft_
 @pytest.mark.parametrize(("lengths", "codes"), [((1, 1, 1), 3), ((1, 2, 1), 2), ((1, 1, 1, 1), 2)])
 @pytest.mark.parametrize("gamma", [2, 3])
 @pytest.mark.parametrize("rule", ["token", "scale"])
-def test_joint_law_is_the_targets_with_carry_over(lengths, codes, gamma, rule):
+@pytest.mark.parametrize("way", ["stale", "refreshed"])
+def test_joint_law_is_the_targets_with_carry_over(lengths, codes, gamma, rule, way):
     pair, carried = fake_pair(lengths, codes, short=True), []
-    request = sd.Request(gamma=min(gamma, len(lengths)), rule=rule, carry_over=True, guidance=0.0)
+    request = sd.Request(gamma=min(gamma, len(lengths)), rule=rule, carry_over=way, guidance=0.0)
     law = joint_law_of_run(pair, request, carried=carried)
     for outcome, chance in joint_law_of_target(fake_pair(lengths, codes, short=True)).items():
         assert law.get(outcome, 0.0) == pytest.approx(chance, abs=1e-9)
-    assert max(carried) > 0
+    assert (max(carried) > 0) == (way == "stale")
 
 
 @pytest.mark.parametrize("rule", ["token", "scale"])
@@ -148,7 +157,7 @@ def test_the_joint_law_shows_what_is_wrong(fault, monkeypatch):
 def test_coupled_and_greedy_equal_target_only(seed, gamma, draft_length, temperature, batch):
     pair = fake_pair()
     settings_ = {"label": tuple(range(batch)), "seed": seed, "temperature": temperature, "guidance": 1.5}
-    for rule, carry_over in itertools.product(("coupled", "greedy"), (False, True)):
+    for rule, carry_over in itertools.product(("coupled", "greedy"), sd.CARRY_OVERS):
         alone = sd.generate(pair, rule=rule, gamma=0, **settings_)
         run = sd.generate(pair, rule=rule, gamma=gamma, draft_length=draft_length, carry_over=carry_over, **settings_)
         assert run.differing_tokens(alone) == 0
@@ -262,7 +271,7 @@ def test_draft_catches_up_after_a_bonus_scale():
         ({"rule": "topk", "options": {"k": 0}}, "k must be a whole number"),
         ({"rule": "topk", "options": {"least_kept": 0}}, "least_kept must be a number"),
         ({"options": 3}, "options must map"),
-        ({"carry_over": "yes"}, "carry_over must be True or False"),
+        ({"carry_over": "yes"}, "carry_over must be one of off, stale, refreshed"),
         ({"phases": [4]}, "phases must be a sequence"),
         ({"phases": [sd.Phase(2, "draft")]}, "Phases must end at growing scales"),
         ({"phases": [sd.Phase(4, "draft"), sd.Phase(2, "target")]}, "Phases must end at growing scales"),

@@ -19,7 +19,7 @@ def test_every_exact_rule_races_with_its_own_baseline():
     entries = race.exact_contestants([1, 2])
     exact = [name for name, rule in sd.RULES.items() if rule.exact]
     assert entries[: len(exact)] == [race.Contestant(rule) for rule in exact]
-    carrying = [entry for entry in entries if entry.carry_over]
+    carrying = [entry for entry in entries if entry.carry_over != "off"]
     assert {entry.rule for entry in carrying} == set(exact)
     assert len(entries) == len(exact) * (1 + 2 * len(sd.DRAFT_LENGTHS)) + len(carrying)
     assert race.exact_contestants([0, 1]).count(race.Contestant("token", "fixed", 0)) == 1
@@ -63,7 +63,7 @@ def test_speedup_is_the_median_of_pairs():
     row = race.race_table([result, replace(result, contestant=race.Contestant("token", "stepwise", 3))])
     assert "| token | 1 | 1.00 | 1.00 | 0.750 | 2000 | 1.00 |" in row
     assert "| token | stepwise from 3 |" in row
-    assert race.Contestant("coupled", "fixed", 4, carry_over=True).shown_gamma == "4, carry-over"
+    assert race.Contestant("coupled", "fixed", 4, carry_over="stale").shown_gamma == "4, stale"
 
 
 def distributions(seed, shape):
@@ -107,7 +107,7 @@ def test_a_race_that_is_judged_compares_with_the_exact_picture():
         race.Contestant("coupled", gamma=2),
         race.Contestant("token", gamma=2),
         race.Contestant("likelihood", gamma=2),
-        race.Contestant("coupled", gamma=2, carry_over=True),
+        race.Contestant("coupled", gamma=2, carry_over="refreshed"),
         race.Contestant("coupled", phases=(Phase(2, "draft"), Phase(4, "target"))),
     ]
     alone, same, token, likelihood, carrying, handed = race.race(pair, entries, 3, judged=True)

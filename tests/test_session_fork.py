@@ -254,7 +254,7 @@ def test_a_forked_trace_opens_again_and_tells_of_its_fork(visits, tmp_path):
 
 # --- The address ------------------------------------------------------------------------------------------------
 
-DEFAULTS = SETTINGS | {"carry_over": False, "plan": next(iter(PLANS)), "handover": 2, "fault": "none"}
+DEFAULTS = SETTINGS | {"carry_over": "off", "plan": next(iter(PLANS)), "handover": 2, "fault": "none"}
 
 
 def read(pair=None, **query):

@@ -64,7 +64,8 @@ def _frame(trace: Trace, moment: Moment, pictures: Mapping[int, np.ndarray], lab
     _counter(draw, moment, trace)
     _maps(image, draw, moment, trace.schedule.sides)
     _legend(draw, moment)
-    _narration(draw, plain(sentence(trace.events[: moment.index + 1], trace.schedule), 240))
+    told = sentence(trace.events[: moment.index + 1], trace.request, trace.schedule)
+    _narration(draw, plain(told, 240))
     return image
 
 

@@ -52,7 +52,7 @@ export function sideNote(header, other) {
   const { rule, gamma, seed, forks = [], carry_over: carry } = header.settings;
   const parts = [rule, "γ " + gamma];
   if (other.run && other.settings.seed !== seed) parts.push("seed " + seed);
-  if (carry) parts.push("carry over");
+  if (carry && carry !== "off") parts.push("carry over: " + carry);
   for (const fork of forks) {
     if (fork.rule !== null) parts.push("then " + fork.rule);
     if (fork.gamma !== null) parts.push("then γ " + fork.gamma);

@@ -78,8 +78,8 @@ VERDICTS.neighbours = ({ verdict, drafted, standing, p, q, luck }) =>
   + ", with what its nearest codes lend" + (verdict === KEPT ? "." : ". Code " + standing + " is redrawn from where p exceeds q.");
 // One u and one ratio for the whole scale.
 VERDICTS.scale = ({ verdict, drafted, standing, luck }) =>
-  (verdict === KEPT ? "The whole scale is kept, and code " + drafted + " with it: u " + number(luck) + " is below P/Q of the scale."
-    : "The whole scale is redrawn: u " + number(luck) + " is not below P/Q of the scale. Code " + drafted
+  (verdict === KEPT ? "The whole scale is kept, and code " + drafted + " with it: u " + number(luck) + " passes its test of P/Q."
+    : "The whole scale is redrawn: u " + number(luck) + " fails its test of P/Q. Code " + drafted
       + (standing === drafted ? " is drawn again." : " gives way to code " + standing + "."));
 
 function byHandVerdict({ verdict, drafted, standing }, guess) {

@@ -64,7 +64,7 @@ function runNote({ header }) {
   if (!header.run) return "";
   const { seed, rule, gamma, carry_over: carry, plan } = header.settings;
   const exact = header.exact ? " (exact)" : "";
-  return header.label + " · seed " + seed + " · " + rule + exact + " · γ " + gamma + (carry ? " · carry over" : "")
+  return header.label + " · seed " + seed + " · " + rule + exact + " · γ " + gamma + (carry && carry !== "off" ? " · carry over: " + carry : "")
     + (plan && plan !== "speculate to the end" ? " · " + planWords(header.settings) : "") + forkWords(header.settings);
 }
 

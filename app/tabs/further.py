@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from app.choices import NO_FAULT, OPTIONS, PLANS, TO_THE_END
-from sdvar_core import DRAFT_LENGTHS, FAULTS, RULES, Pair, Request, Rule
+from sdvar_core import CARRY_OVERS, DRAFT_LENGTHS, FAULTS, RULES, Pair, Request, Rule
 
 STATIC = "noted"  # a control whose note is always shown
 SMALL = 1.0  # options up to this are sliders
@@ -63,6 +63,20 @@ def draft_length_control() -> gr.Dropdown:
                           elem_id="draft-length", elem_classes=STATIC, filterable=False)  # fmt: skip
     control.change(lambda name: _note(DRAFT_LENGTHS, name), control, control, **QUIET)
     return control
+
+
+def carry_over_control() -> gr.Dropdown:
+    """What becomes of the target's stale answers, with one line for the chosen way."""
+    chosen = START.carry_over
+    control = gr.Dropdown(list(CARRY_OVERS), value=chosen, label="Carry over", info=_carried(chosen),
+                          elem_id="carry-over", elem_classes=STATIC, filterable=False)  # fmt: skip
+    control.change(lambda way: gr.update(info=_carried(way)), control, control, **QUIET)
+    return control
+
+
+def _carried(way: object) -> str:
+    told = CARRY_OVERS.get(way, "") if isinstance(way, str) else ""
+    return f"The target's answers that a correction made stale. {told}"
 
 
 def plan_controls(pair: Pair) -> list[gr.components.Component]:

@@ -23,7 +23,6 @@ NOTES = {
     "gamma": "The draft guesses this many scales, then one target call checks them. 0: the target alone.",
     "guidance": "How strongly the world's name pulls. 0: the name is not used.",
     "temperature": "Below 1 likely codes get likelier; above 1 the draw is wilder.",
-    "carry-over": "After a correction the next guesses come from what the target thought before it.",
     "top-k": "Draw among the k likeliest codes only. 0: all codes.",
     "top-p": "Draw among the likeliest codes that together have this share. 1: all.",
 }
@@ -77,7 +76,7 @@ def _controls(pair: Pair) -> tuple[dict[str, gr.components.Component], list[gr.c
         length = further.draft_length_control()
         top_k = _slider("top-k", "Top-k", (0, pair.codes, 1), defaults.top_k)
         top_p = _slider("top-p", "Top-p", (0.05, 1, 0.05), defaults.top_p)
-        carry = gr.Checkbox(False, label="Carry over", info=NOTES["carry-over"], elem_id="carry-over")
+        carry = further.carry_over_control()
     further.wire_rule(rule, options)
     values = (world, seed, rule, gamma, length, guidance, temperature, top_k, top_p, carry)
     more = [*further.plan_controls(pair), further.fault_control(), *options]
@@ -205,7 +204,7 @@ def generate_endpoint(visits: Visits) -> Callable[..., dict]:
         temperature: float = 1.0,
         top_k: int = 0,
         top_p: float = 1.0,
-        carry_over: bool = False,
+        carry_over: str | bool = "off",
     ) -> dict:
         """Decode one picture: a PNG data URL and the numbers of its run. World is a name or an index."""
         values = (world, seed, rule, gamma, draft_length, guidance, temperature, top_k, top_p, carry_over)

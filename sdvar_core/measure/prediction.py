@@ -26,8 +26,8 @@ class Prediction:
 def prediction(rule: str, p: Tensor, q: Tensor, x: Tensor, options: Mapping[str, object]) -> Prediction | None:
     """What ``rule`` should keep of one judged scale; None for ``likelihood``, which no formula in p and q foretells."""
     if rule == "scale":
-        chance = (of_token(p, x) / of_token(q, x)).log().sum(dim=-1).exp()  # (batch,), above 1 where P > Q
-        return _sum(chance, x.shape[-1])
+        ratio = (of_token(p, x) / of_token(q, x)).log() + options["leniency"]
+        return _sum(ratio.sum(dim=-1).exp(), x.shape[-1])  # (batch,), above 1 where P > Q
     if rule not in CHANCES:
         return None
     return _sum(CHANCES[rule](p, q, options), 1)

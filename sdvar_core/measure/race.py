@@ -36,7 +36,7 @@ class Contestant:
     rule: str
     draft_length: str = "fixed"
     gamma: int = 0
-    carry_over: bool = False
+    carry_over: str = "off"
     options: tuple[tuple[str, float], ...] = ()
     phases: tuple[Phase, ...] = ()
 
@@ -62,7 +62,7 @@ class Contestant:
     def shown_gamma(self) -> str:
         """Gamma as a person reads it."""
         fixed = f"{self.gamma}" if self.draft_length == "fixed" else f"{self.draft_length} from {self.gamma}"
-        return f"{fixed}, carry-over" if self.carry_over else fixed
+        return fixed if self.carry_over == "off" else f"{fixed}, {self.carry_over}"
 
 
 @dataclass(frozen=True)
@@ -219,12 +219,17 @@ def _foretold(pair: Pair, run: _Run) -> Prediction | None:
 
 
 def exact_contestants(gammas: Sequence[int]) -> list[Contestant]:
-    """Target-only, then every exact rule with every draft length and gamma, and with carry-over."""
+    """Target-only, then every exact rule with every draft length and gamma, and with both ways to carry over."""
     exact = [rule for rule in RULES.values() if rule.exact]
     entries = [Contestant(rule.name) for rule in exact]
     for rule in exact:
         entries += [Contestant(rule.name, length, gamma) for length in DRAFT_LENGTHS for gamma in gammas]
-        entries += [Contestant(rule.name, "fixed", gamma, carry_over=True) for gamma in gammas if gamma]
+        entries += [
+            Contestant(rule.name, "fixed", gamma, carry_over=way)
+            for way in ("stale", "refreshed")
+            for gamma in gammas
+            if gamma
+        ]
     return list(dict.fromkeys(entries))
 
 
@@ -237,22 +242,24 @@ def all_rules(scales: int) -> list[Contestant]:
 def fewest_calls(scales: int) -> list[Contestant]:
     """Settings that go for few target calls: a draft as long as the pyramid, exact rules first, then what relaxes."""
     longest = {"draft_length": "fixed", "gamma": scales - 1}
-    both = (False, True)
-    entries = [
-        Contestant(rule, carry_over=carry, **longest) for rule in ("coupled", "token", "scale") for carry in both
+    exact = [
+        *(("coupled", way) for way in ("off", "refreshed")),
+        ("token", "refreshed"),
+        *(("scale", way) for way in ("off", "stale", "refreshed")),
     ]
     relaxed = [
-        *(("coupled", "tolerance", value, True) for value in (0.02, 0.05, 0.1)),
-        *(("likelihood", "bound", value, carry) for value in (0.05, 0.1, 0.2) for carry in both),
-        ("budget", "bound", 4.0, True),
+        ("coupled", "tolerance", 0.05),
+        ("likelihood", "bound", 0.3),
+        *(("scale", "leniency", nats) for nats in (0.05, 0.1, 0.2)),
     ]
-    entries += [
-        Contestant(rule, carry_over=carry, options=((option, value),), **longest)
-        for rule, option, value, carry in relaxed
+    return [
+        *(Contestant(rule, carry_over=way, **longest) for rule, way in exact),
+        *(
+            Contestant(rule, carry_over="refreshed", options=((option, value),), **longest)
+            for rule, option, value in relaxed
+        ),
+        Contestant("coupled", phases=(Phase(max(1, scales - 3), "draft"), Phase(scales, "target"))),
     ]
-    for first in range(max(1, scales - 3), scales - 1):
-        entries.append(Contestant("coupled", phases=(Phase(first, "draft"), Phase(scales, "target"))))
-    return entries
 
 
 # Tables

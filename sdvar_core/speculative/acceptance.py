@@ -70,35 +70,58 @@ def token_test(target: Tensor, draft: Tensor, luck: ScaleLuck) -> tuple[Tensor, 
     return uniforms * draft < target, uniforms
 
 
-def scale(target: Tensor, draft: Tensor, drafted: Tensor, luck: ScaleLuck) -> Verdict:
-    """Keep the whole scale with probability min(1, ∏ p/q), else redraw it whole.
+def scale(target: Tensor, draft: Tensor, drafted: Tensor, luck: ScaleLuck, *, leniency: float = 0.0) -> Verdict:
+    """Keep the whole scale with probability min(1, ∏ p/q), else redraw it from the residual of the joint laws.
 
-    The redraw repeats Y ~ P until one is accepted with probability 1 − min(1, Q(Y)/P(Y)), which is the residual of the
-    joint distributions P and Q by rejection; at most one draw is expected, and no model is called. A token-wise
-    fallback would be wrong. Source: Leviathan et al. 2023 applied to the scale as one symbol; design section 3.
+    A ``leniency`` of λ nats a token relaxes it: min(1, ∏ e^λ·p/q). The redraw is ``joint_redraw``; keeping those tokens
+    that would have passed alone would be wrong.
+    Source: Leviathan et al. 2023 applied to the scale as one symbol; design section 3.
     """
-    ratio = _joint_log(target, drafted) - _joint_log(draft, drafted)  # (batch,)
-    uniforms = luck.uniforms(Stream.ACCEPT).to(target.device)[:, 0]
-    passed = uniforms.log() < ratio
-    tokens = torch.where(passed[:, None], drafted, _joint_residual(target, draft, ~passed, luck))
+    passed, uniforms = joint_test(target, draft, drafted, luck.uniforms(Stream.ACCEPT).to(target.device), leniency)
+    tokens = joint_redraw(target, draft, drafted, ~passed, luck)
     kept = passed[:, None].expand(drafted.shape)
     return Verdict(kept, tokens, passed, uniforms[:, None].expand(drafted.shape))
+
+
+def joint_test(
+    target: Tensor, draft: Tensor, drafted: Tensor, uniforms: Tensor, leniency: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """u < min(1, ∏ e^λ·p/q) for whole scales, and u, both (batch,): the first uniform of each row."""
+    first, eased = uniforms[:, 0], leniency * drafted.shape[-1]
+    return first.log() < _joint_log(target, drafted) - _joint_log(draft, drafted) + eased, first
 
 
 def _joint_log(distribution: Tensor, tokens: Tensor) -> Tensor:
     return of_token(distribution, tokens).log().sum(dim=-1)
 
 
-def _joint_residual(target: Tensor, draft: Tensor, wanted: Tensor, luck: ScaleLuck) -> Tensor:
-    """A draw (batch, n²) from norm((P − Q)₊) for the pictures that are ``wanted`` (batch,); the others' are unused."""
-    tokens, attempt = torch.zeros(target.shape[:-1], dtype=torch.int64, device=target.device), 0
-    wanted = wanted.clone()
+def joint_redraw(target: Tensor, draft: Tensor, drafted: Tensor, rejected: Tensor, luck: ScaleLuck) -> Tensor:
+    """A draw Y (batch, n²) from norm((P − Q)₊) that shares most tokens with the draft X, where that was ``rejected``.
+
+    Draw pairs (X′, Y′) with X′ ~ Q and Y′ made of X′ as the rule ``token`` would, so that Y′ ~ P; the first Y′ that
+    passes a test of probability 1 − min(1, Q(Y′)/P(Y′)) has the law wanted, however the two of a pair hang together.
+    The first X′ that fails the joint test is independent of what came before it and has the law of the rejected X: X
+    takes its place, and Y mostly is X with few tokens changed. Later pairs need no X′. So later scales, which saw X,
+    stay nearly right (docs/decoding.md). At most two draws of tokens are expected, and no model is called.
+    rejected: (batch,); the other pictures keep their drafts.
+    """
+
+    def uniforms(stream: Stream, attempt: int) -> Tensor:
+        return luck.uniforms(stream, attempt).to(target.device)
+
+    tokens, wanted, used, attempt = drafted, rejected, torch.zeros_like(rejected), 0
     while wanted.any():
-        offered = draw(target, luck.uniforms(Stream.RESIDUAL, attempt).to(target.device))
-        uniforms = luck.uniforms(Stream.REDRAW, attempt).to(target.device)[:, 0]
-        accepted = uniforms >= (_joint_log(draft, offered) - _joint_log(target, offered)).exp()
+        twin = draw(draft, uniforms(Stream.TWIN, attempt))
+        failed = ~joint_test(target, draft, twin, uniforms(Stream.TWIN_TEST, attempt))[0]
+        twin = torch.where(failed[:, None], drafted, twin)
+        alike = uniforms(Stream.LIKENESS, attempt) * of_token(draft, twin) < of_token(target, twin)
+        fresh = uniforms(Stream.RESIDUAL, attempt)
+        paired = torch.where(alike, twin, draw(residual(target, draft), fresh))
+        offered = torch.where(used[:, None], draw(target, fresh), paired)
+        ratio = _joint_log(draft, offered) - _joint_log(target, offered)
+        accepted = uniforms(Stream.REDRAW, attempt)[:, 0] >= ratio.exp()
         tokens = torch.where((wanted & accepted)[:, None], offered, tokens)
-        wanted, attempt = wanted & ~accepted, attempt + 1
+        wanted, used, attempt = wanted & ~accepted, used | failed, attempt + 1
     return tokens
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sdvar_core.carry_over import refreshed
 from sdvar_core.errors import RequestError
 from sdvar_core.events import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified
 from sdvar_core.phases import Phase, plan
@@ -36,12 +37,16 @@ def nobody(event: Event, target: Tensor | None, draft: Tensor | None) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """A guess of one scale: tokens int64 (batch, n²) and q, the distribution that they were drawn from; of the draft's
-    q also the guided logits that it was made from and its entropy (batch, n²). What was carried over has neither."""
+    """A guess of one scale: tokens int64 (batch, n²) and q, the distribution that they were drawn from.
+
+    If the draft was asked: its guided logits and their distribution, which is q but where stale answers corrected it,
+    and the entropy of q (batch, n²).
+    """
 
     tokens: Tensor
     distribution: Tensor
     logits: Tensor | None = None
+    draft: Tensor | None = None
     entropy: Tensor | None = None
 
 
@@ -65,6 +70,8 @@ class Decoder:
     """
 
     listener: Listener = staticmethod(nobody)
+    # By scale: what the target answered before a correction, and what the draft thought then, if it was asked.
+    carried: dict[int, tuple[Tensor, Tensor | None]]
 
     def __init__(self, pair: Pair, request: Request, clock: Clock, luck: Luck, costs: Costs | None = None) -> None:
         self.pair, self.request, self.clock, self.luck = pair, request, clock, luck
@@ -80,7 +87,7 @@ class Decoder:
         self.prefix = Prefix.empty(pair.tokenizer.quantizer, request.batch)
         self.window = Window(0, [], self.prefix)
         self.answers: list[Tensor] = []
-        self.carried: dict[int, Tensor] = {}  # the target's stale distributions by scale
+        self.carried = {}
         self.rounds: list[RoundEnd] = []
         self.outcomes: list[Outcome] = []
         self.draft_timings: list[Timing] = []
@@ -148,8 +155,8 @@ class Decoder:
         for scale in range(start, start + gamma):
             if not go_on(entropies):
                 break
-            if scale in self.carried:
-                stale = self.carried[scale]
+            if scale in self.carried and self.request.carry_over == "stale":
+                stale, _ = self.carried[scale]
                 proposal = Proposal(self.rule.propose(stale, self.luck_of(scale)), stale)
                 yield self.told(Carried(self.number, scale, ints(proposal.tokens)), None, stale)
             else:
@@ -163,13 +170,15 @@ class Decoder:
         """One forward of the draft, over the scales that its cache misses and this one."""
         began, read_from = self.clock(), self.draft.cache.scales
         logits = self.draft.logits(supposed.inputs, scale + 1)[-1]
-        q = self.draft.distribution(logits)
+        own = self.draft.distribution(logits)
+        stale, then = self.carried.get(scale, (None, None))
+        q = own if then is None else refreshed(own, stale, then)
         seconds = self.clock() - began
         self.draft_timings.append(Timing(read_from, scale + 1, seconds))
         x, unsure = self.rule.propose(q, self.luck_of(scale)), entropy(q)
         numbers = ints(x), floats(of_token(q, x)), floats(unsure)
         yield self.told(Drafted(self.number, scale, read_from, *numbers, seconds), None, q)
-        return Proposal(x, q, logits, unsure)
+        return Proposal(x, q, logits, own, unsure)
 
     def verify(self, window: Window) -> Generator[Event, None, list[Tensor]]:
         """One forward of the target: its distributions of the proposed scales and of the one after them."""
@@ -200,7 +209,7 @@ class Decoder:
             committed.append(verdict.tokens)
             if not verdict.passed.all():
                 self.outcomes.append(Outcome(window.start, len(committed) - 1, failed=True))
-                self.carry(scale + 1, answers[scale + 1 - window.start :])
+                self.carry(window, answers, len(committed))
                 return committed
         if window.proposals:
             self.outcomes.append(Outcome(window.start, len(committed), failed=False))
@@ -214,13 +223,14 @@ class Decoder:
         """What the rule says of one proposed scale."""
         return self.rule.judge(p, proposal.distribution, proposal.tokens, self.luck_of(scale), **self.options)
 
-    def carry(self, start: int, answers: list[Tensor]) -> None:
-        """Remember what the target answered, under slightly stale inputs, for the scales from ``start`` on.
+    def carry(self, window: Window, answers: list[Tensor], done: int) -> None:
+        """Remember what the target answered, under slightly stale inputs, after the window's first ``done`` scales.
 
-        As a draft's q is, these distributions are made from the luck of coarser scales alone.
+        With each goes what the draft thought under the same inputs; of the bonus scale it was not asked.
         """
-        if self.request.carry_over:
-            self.carried = dict(enumerate(answers, start))
+        if self.request.carry_over != "off":
+            drafts = [*(proposal.draft for proposal in window.proposals), None]
+            self.carried = dict(list(enumerate(zip(answers, drafts), window.start))[done:])
 
     def trust(self, window: Window) -> Generator[Event, None, list[Tensor]]:
         """Take the proposals unverified."""

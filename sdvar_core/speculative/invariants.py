@@ -112,7 +112,8 @@ def ceiling(watch: Watch, event: Event | None) -> str | None:
     By Hoeffding (1963, theorem 1) the chance that n tokens of mean ceiling c are kept at a rate r > c is at most
     exp(−n·KL(r‖c)); unlike a z-score this holds for few tokens and small ceilings too.
     """
-    if not isinstance(event, Judged) or watch.rule.name not in BOUNDED_RULES or not len(watch.ceilings):
+    eased = dict(watch.decoder.settings.options).get("leniency")
+    if not isinstance(event, Judged) or watch.rule.name not in BOUNDED_RULES or eased or not len(watch.ceilings):
         return None
     count, mean = len(watch.ceilings), float(watch.ceilings.mean().clip(1e-6, 1.0))
     rate = watch.kept / count

@@ -91,8 +91,9 @@ _ALL_RULES = (
     Rule(
         "scale",
         True,
-        "A scale is kept whole with probability min(1, P/Q), else redrawn whole. The distribution is the target's.",
+        "A scale is kept whole with probability min(1, P/Q), else redrawn. The distribution is the target's.",
         acceptance.scale,
+        options={"leniency": Option(0.0, 0.0, 1.0, "Nats a token by which the test is eased; 0 is exact.")},
         whole=True,
     ),
     Rule(

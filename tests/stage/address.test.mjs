@@ -6,8 +6,8 @@ import test from "node:test";
 import { AddressBar, inAddress, queryOf, scalesTab } from "../../app/stage/address.js";
 
 test("settings and event are written, and what else is there stays", () => {
-  assert.equal(queryOf("?__theme=dark", { label: "city at night", seed: 7, top_p: 0.95, carry_over: false }, 12),
-    "?__theme=dark&world=city+at+night&seed=7&top_p=0.95&carry_over=false&event=12");
+  assert.equal(queryOf("?__theme=dark", { label: "city at night", seed: 7, top_p: 0.95, carry_over: "off" }, 12),
+    "?__theme=dark&world=city+at+night&seed=7&top_p=0.95&carry_over=off&event=12");
   assert.equal(queryOf("?seed=7&event=12", null, null), "?seed=7");
   assert.equal(queryOf("", { label: "a&b=<c>" }, null), "?world=a%26b%3D%3Cc%3E");
 });
