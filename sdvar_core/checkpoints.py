@@ -59,9 +59,9 @@ def save_model(model: nn.Module, folder: Path, precision: torch.dtype | None = N
     (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
 
 
-def load_model(folder: Path, kind: str) -> nn.Module:
+def load_model(folder: str | Path, kind: str) -> nn.Module:
     """The model in ``folder``, float32, in evaluation mode, without gradients; CheckpointError if anything differs."""
-    config_type, network = KINDS[kind]
+    folder, (config_type, network) = Path(folder), KINDS[kind]
     config = _read_config(folder / CONFIG, kind, config_type)
     with torch.device("meta"):  # no memory, and no time for initial weights
         model = network(config)

@@ -28,10 +28,9 @@ export function drawnSoon(clock, still, draw) {
   };
 }
 
-// Light or dark was switched. The old component's mark, that it is busy, goes with it.
-export function followTheme(element, busyMark, take) {
+// Light or dark was switched.
+export function followTheme(element, take) {
   new MutationObserver(() => take(readTheme(element))).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-  document.body.classList.remove(busyMark);
 }
 
 export function addressBar(tab) {

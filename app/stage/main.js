@@ -177,7 +177,8 @@ function noteAddress() {
   address.note(chosen || ofRun, whole ? clock.cursor + 1 : null, whole ? header.settings.forks : []);
 }
 
-followTheme(element, "sdvar-busy", (found) => {
+document.body.classList.remove("sdvar-busy"); // of a component that this one replaces
+followTheme(element, (found) => {
   theme = found;
   redraw();
 });

@@ -109,14 +109,17 @@ def joint_redraw(target: Tensor, draft: Tensor, drafted: Tensor, rejected: Tenso
     def uniforms(stream: Stream, attempt: int) -> Tensor:
         return luck.uniforms(stream, attempt).to(target.device)
 
+    if not rejected.any():
+        return drafted
     tokens, wanted, used, attempt = drafted, rejected, torch.zeros_like(rejected), 0
+    rest = residual(target, draft)
     while wanted.any():
         twin = draw(draft, uniforms(Stream.TWIN, attempt))
         failed = ~joint_test(target, draft, twin, uniforms(Stream.TWIN_TEST, attempt))[0]
         twin = torch.where(failed[:, None], drafted, twin)
         alike = uniforms(Stream.LIKENESS, attempt) * of_token(draft, twin) < of_token(target, twin)
         fresh = uniforms(Stream.RESIDUAL, attempt)
-        paired = torch.where(alike, twin, draw(residual(target, draft), fresh))
+        paired = torch.where(alike, twin, draw(rest, fresh))
         offered = torch.where(used[:, None], draw(target, fresh), paired)
         ratio = _joint_log(draft, offered) - _joint_log(target, offered)
         accepted = uniforms(Stream.REDRAW, attempt)[:, 0] >= ratio.exp()

@@ -149,7 +149,8 @@ function noteAddress() {
   return address.note(chosen || ofRun, whole ? clock.cursor + 1 : null);
 }
 
-followTheme(element, "sdvar-tree-busy", (found) => {
+document.body.classList.remove("sdvar-tree-busy"); // of a component that this one replaces
+followTheme(element, (found) => {
   theme = found;
   redraw();
 });
