@@ -13,9 +13,11 @@ from typing import Any
 
 import torch
 
+from sdvar_core.carry_over import CARRY_OVERS
 from sdvar_core.command_line import add_common_arguments, count, pair_of, sampling_of
 from sdvar_core.errors import SDVARError
 from sdvar_core.measure.memory import memory
+from sdvar_core.measure.passes import pass_table, passes
 from sdvar_core.measure.precision import flips
 from sdvar_core.measure.race import (
     Contestant,
@@ -101,6 +103,15 @@ class Report:
         yield from fidelity_table(self._race("calls", fewest_calls(len(self.pair.schedule)), judged=True))
         yield FIDELITY_NOTE
 
+    def passes(self) -> Iterator[str]:
+        """Where the rule `scale` loses its calls."""
+        pair, pictures, gamma = self.pair, self._pictures("passes"), len(self.pair.schedule) - 1
+        entries = {way: Contestant("scale", gamma=gamma, carry_over=way) for way in CARRY_OVERS}
+        found = {way: passes(pair, entry, pictures, **self.sampling) for way, entry in entries.items()}
+        self.values["passes"] = {way: [asdict(scale) for scale in scales] for way, scales in found.items()}
+        yield f"### Where calls are lost\n\n{self._row_of('passes')} Rule `scale`, γ = {gamma}, by carry-over.\n"
+        yield pass_table(pair.schedule.sides, found) + "\n"
+
     def _race(self, section: str, entries: list[Contestant], judged: bool = False) -> list[Result]:
         results = race(self.pair, entries, self._pictures(section), judged=judged, **self.sampling)
         self.values[section] = [asdict(entry.contestant) | entry.summary for entry in results]
@@ -165,8 +176,8 @@ class Report:
 
 
 USUAL = ("race", "costs", "verification", "replay", "memory", "flips")
-LONG = ("rules", "calls")
-PICTURES = {"race": 20, "flips": 20, "rules": 64, "calls": 200}
+LONG = ("rules", "calls", "passes")
+PICTURES = {"race": 20, "flips": 20, "rules": 64, "calls": 200, "passes": 50}
 FIDELITY_NOTE = """
 Equal tokens and PSNR are against the target-only picture of the same seed. `predicted` is the acceptance that p and q
 foretell, with its standard error; no formula foretells `likelihood`. A likelihood gap of about 0 is

@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import sdvar_core as sd
 from sdvar_core import bench
 from sdvar_core.measure import memory, precision, replay, tables, timing
+from sdvar_core.measure.passes import passes
+from sdvar_core.measure.race import Contestant
 from sdvar_core.measure.work import Work, work
 from sdvar_core.models.var import VARConfig
 from sdvar_core.speculative.reader import Reader
@@ -88,6 +91,23 @@ def test_windows_are_even_and_settle_every_scale():
     assert replay.windows_of(10, 4) == (3, 3, 2, 2)
     for calls in range(1, 11):
         assert sum(replay.windows_of(10, calls)) == 10
+
+
+def test_every_pass_is_a_call_less(capsys, tmp_path):
+    pair, entry = fake_pair(), Contestant("scale", gamma=3, carry_over="refreshed")
+    found = passes(pair, entry, 6, guidance=1.5)
+    traces = [
+        sd.generate(pair, label=seed % 3, seed=seed, gamma=3, rule="scale", carry_over="refreshed") for seed in range(6)
+    ]
+    assert sum(scale.passed for scale in found) == sum(4 - trace.target_calls for trace in traces)
+    first = [trace.of(sd.Judged)[0] for trace in traces]
+    assert found[0].judged == 6
+    assert found[0].acceptance == pytest.approx(np.mean([1.0 - event.total_variation.mean() for event in first]))
+    assert np.isnan(found[3].log_ratio)
+    bench.main([*save_tiny_models(tmp_path), "--passes", "--pictures", "2"])
+    printed = capsys.readouterr().out
+    assert "| 1 (1×1) |" in printed
+    assert "off: passed of judged | off: 1−TV | off: log Q/P | stale" in printed
 
 
 @pytest.mark.parametrize("calls", [2, 3, 4])

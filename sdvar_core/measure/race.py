@@ -178,7 +178,7 @@ class _Run:
 
 
 def _run(pair: Pair, entry: Contestant, settings: dict[str, Any], clock: Clock, listens: bool = False) -> _Run:
-    request, heard = Request(**_settings(entry), **settings), []
+    request, heard = Request(**settings_of(entry), **settings), []
 
     def listen(event: Event, target: Tensor | None, draft: Tensor | None) -> None:
         if listens and isinstance(event, Judged):
@@ -187,7 +187,8 @@ def _run(pair: Pair, entry: Contestant, settings: dict[str, Any], clock: Clock, 
     return _Run(*timed_run(pair, request, clock, listen), heard)
 
 
-def _settings(entry: Contestant) -> dict[str, Any]:
+def settings_of(entry: Contestant) -> dict[str, Any]:
+    """The settings of a contestant as fields of a Request."""
     return {name: getattr(entry, name) for name in Contestant.__dataclass_fields__}
 
 
