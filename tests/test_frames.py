@@ -87,6 +87,18 @@ def test_carried_and_unverified_scales_have_frames():
     assert shown[-1]["counters"]["unverified"] == 1 + 4 + 9
 
 
+def test_a_refreshed_guess_is_told():
+    pair, taken = fake_pair(SIDES), "corrected by what the target said of it in its last call"
+    trace = generate(pair, label=0, seed=1, gamma=2, carry_over="refreshed")
+    told = [one for one in frames_of(trace) if taken in one["sentence"]]
+    rounds = {event.round: event for event in trace.of(RoundEnd)}
+    before = [rounds.get(one["round"] - 1) for one in told]
+    assert told
+    assert all(end.committed <= one["scale"] < end.committed + end.discarded for one, end in zip(told, before))
+    plain = generate(pair, label=0, seed=1, gamma=2)
+    assert not any(taken in one["sentence"] for one in frames_of(plain))
+
+
 @pytest.mark.parametrize("rule", ["coupled", "token"])
 def test_arrays_come_through_bit_for_bit(rule):
     trace = run(rule=rule, gamma=3)

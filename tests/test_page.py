@@ -306,6 +306,8 @@ def test_options_of_the_rule_and_a_plan_are_choices(visitor):
     assert all(visitor.is_visible(f"#option-{name}") for name in ("least-kept", "epsilon", "delta"))
     pick(visitor, "draft-length", "entropy")
     assert sd.DRAFT_LENGTHS["entropy"].sentence in visitor.inner_text("#draft-length")
+    pick(visitor, "carry-over", "refreshed")
+    assert sd.CARRY_OVERS["refreshed"] in visitor.inner_text("#carry-over")
     unfold(visitor, "phases")
     pick(visitor, "plan", "draft first, target from n")
     assert "settings changed" in visitor.inner_text('[data-part="run-note"]')
@@ -313,6 +315,7 @@ def test_options_of_the_rule_and_a_plan_are_choices(visitor):
     until = [phase["until"] for phase in visitor.evaluate("sdvar.header.settings.phases")]
     assert until == [visitor.evaluate("sdvar.header.settings.handover") - 1, 10]
     assert visitor.evaluate("sdvar.header.settings.rule") == "typical"
+    assert visitor.inner_text('[data-part="run-note"]').count("carry over: refreshed") == 1
     assert "settings changed" not in visitor.inner_text('[data-part="run-note"]')
 
 

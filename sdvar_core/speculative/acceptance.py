@@ -102,7 +102,7 @@ def joint_redraw(target: Tensor, draft: Tensor, drafted: Tensor, rejected: Tenso
     passes a test of probability 1 − min(1, Q(Y′)/P(Y′)) has the law wanted, however the two of a pair hang together.
     The first X′ that fails the joint test is independent of what came before it and has the law of the rejected X: X
     takes its place, and Y mostly is X with few tokens changed. Later pairs need no X′. So later scales, which saw X,
-    stay nearly right (docs/decoding.md). At most two draws of tokens are expected, and no model is called.
+    stay nearly right (docs/decoding.md). One pair is expected for each scale judged, and no model is called.
     rejected: (batch,); the other pictures keep their drafts.
     """
 
