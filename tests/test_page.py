@@ -1,11 +1,15 @@
 """The page in a real browser, on the embedded pair: what a visitor sees is what the trace says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gradio_client import Client
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, resize, shown
+from sdvar_core.presets import PAIRS
+from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, resize, served, shown
+from tests.fakes import fake_pair
 
 pytestmark = BROWSER_TEST
 WORLD, OTHER_WORLD = 0, 2
@@ -317,6 +321,20 @@ def test_options_of_the_rule_and_a_plan_are_choices(visitor):
     assert visitor.evaluate("sdvar.header.settings.rule") == "typical"
     assert visitor.inner_text('[data-part="run-note"]').count("carry over: refreshed") == 1
     assert "settings changed" not in visitor.inner_text('[data-part="run-note"]')
+
+
+def test_a_thousand_classes_are_found_by_name(revisit):
+    """ImageNet's, of which Gradio knows two as words of its own."""
+    pair = replace(fake_pair(), class_names=PAIRS["var-d16-d30"].class_names)
+    with served(pair) as url:
+        page = revisit(url)
+        page.wait_for_selector(".stage[data-ready=true]")
+        page.fill("#class input", "")
+        page.locator("#class input").press_sequentially("volc")
+        page.press("#class input", "Enter")
+        generate(page)
+        assert page.evaluate("sdvar.header.label") == "volcano"
+        assert page.evaluate("sdvar.header.settings.label") == "volcano"
 
 
 def test_the_endpoint_gives_a_picture_and_numbers(address, pair):

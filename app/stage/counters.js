@@ -31,7 +31,7 @@ function against(state, store) {
 
 // Wall-clock, in the unit that suits the longest.
 export function times(milliseconds) {
-  if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => (one / 1000).toFixed(2)).join(" · ") + " s";
+  if (Math.max(...milliseconds) >= 1000) return milliseconds.map((one) => (one / 1000).toFixed(one >= 10000 ? 0 : 2)).join(" · ") + " s";
   return milliseconds.map((one) => (one >= 10 || one === 0 ? String(Math.round(one)) : one.toFixed(1))).join(" · ") + " ms";
 }
 

@@ -132,11 +132,14 @@ def wire_rule(rule: gr.Dropdown, options: list[gr.components.Component]) -> None
 
 
 def restored(name: str, settings: dict) -> object:
-    """What a control becomes when these settings, which fit one another, are restored; they may lack any."""
+    """What a control becomes when these settings, which fit one another, are restored; they may lack any.
+
+    What they do not touch stays as it is: a visitor may be quicker than the page's address.
+    """
     rule = settings.get("rule", START.rule)
     if name == "rule" and name in settings:
         return gr.update(value=rule, info=RULES[rule].sentence, choices=rule_names(rule, _options_of(rule, settings)))
-    if name in OPTIONS:
+    if name in OPTIONS and not {"rule", *OPTIONS}.isdisjoint(settings):
         return _shown(name, rule) | ({"value": settings[name]} if name in settings else {})
     return settings.get(name, gr.skip())
 

@@ -18,6 +18,7 @@ from sdvar_core import RULES, Pair, Request, SDVARError, Trace, generate
 ORDER = ("label", "seed", "rule", "gamma", "draft_length", "guidance", "temperature", "top_k", "top_p",
          "carry_over")  # fmt: skip
 MODELS = {"concurrency_id": "models", "concurrency_limit": 1}
+MOST_TILES = 20
 FORGET_AFTER = 3600  # seconds without an event
 NOTES = {
     "gamma": "The draft guesses this many scales, then one target call checks them. 0: the target alone.",
@@ -55,7 +56,7 @@ def build_scales(page: gr.Blocks, visits: Visits) -> None:
 def _controls(pair: Pair) -> tuple[dict[str, gr.components.Component], list[gr.components.Component]]:
     """One control a setting, in the order of ``ORDER``; and those of the further choices, in that of ``FURTHER``."""
     defaults, names = Request(), list(pair.class_names)
-    world = gr.Radio(names, value=names[0], label="World", info="What the picture shows.", elem_id="world")
+    world = _world(names)
     with gr.Row(elem_id="seed-row"):
         seed = gr.Number(7, label="Seed", info="All luck of a run comes from this number.", elem_id="seed")
         roll = gr.Button("Roll a new seed", elem_id="roll", min_width=36, scale=0)
@@ -84,6 +85,17 @@ def _controls(pair: Pair) -> tuple[dict[str, gr.components.Component], list[gr.c
         # Gradio's own range checks would answer first: Request answers wrong values with one sentence of ours.
         control.preprocess = lambda value: value
     return dict(zip(ORDER, values, strict=True)), more
+
+
+def _world(names: list[str]) -> gr.components.Component:
+    """A few worlds are pictures to click on (see page.css); a thousand classes are names to search."""
+    info = "What the picture shows."
+    if len(names) <= MOST_TILES:
+        return gr.Radio(names, value=names[0], label="World", info=info, elem_id="world")
+    # As they are, "file" and "radio" would be keys of Gradio's own translations.
+    shown = [(name[:1].upper() + name[1:], name) for name in names]
+    return gr.Dropdown(shown, value=names[0], label="Class", info=f"{info} Type to search.", elem_id="class",
+                       elem_classes=further.STATIC)  # fmt: skip
 
 
 def _slider(name: str, label: str, bounds: tuple[float, float, float], value: float) -> gr.Slider:

@@ -250,8 +250,8 @@ def fewest_calls(scales: int) -> list[Contestant]:
     ]
     relaxed = [
         ("coupled", "tolerance", 0.05),
-        ("likelihood", "bound", 0.3),
-        *(("scale", "leniency", nats) for nats in (0.05, 0.1, 0.2)),
+        *(("scale", "leniency", nats) for nats in (0.05, 0.1, 0.15, 0.2)),
+        *(("likelihood", "bound", nats) for nats in (0.3, 0.5, 0.8)),
     ]
     return [
         *(Contestant(rule, carry_over=way, **longest) for rule, way in exact),
