@@ -11,9 +11,7 @@ import threading
 from pathlib import Path
 
 from app.page import build_page, launch_options
-from sdvar_core import SDVARError, load_pair
-from sdvar_core.command_line import tell
-from sdvar_core.presets import PAIRS
+from sdvar_core import PAIRS, SDVARError, load_pair
 
 PAIR = "tiny-worlds"
 PARTS = ("draft", "target", "tokenizer")
@@ -24,7 +22,7 @@ def main() -> None:
     options = _parse()
     parts = {part: getattr(options, part) for part in PARTS}
     try:
-        page = build_page(lambda: load_pair(options.pair, options.device, progress=tell, **parts))
+        page = build_page(lambda: load_pair(options.pair, options.device, **parts))
     except SDVARError as error:
         sys.exit(f"SDVAR cannot start: {error}")
     threading.Thread(target=page.visits.warm_up, daemon=True).start()
@@ -32,7 +30,7 @@ def main() -> None:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="The page; a pair of official files is downloaded the first time.")
+    parser = argparse.ArgumentParser(description="The page. For official files: python -m sdvar_core.fetch first.")
     parser.add_argument("--pair", choices=sorted(PAIRS), default=PAIR)
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:1, mps")
     for part in PARTS:
