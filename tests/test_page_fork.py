@@ -286,6 +286,8 @@ def test_two_runs_fit_and_nothing_grave_is_wrong(open_page, theme, sizes):
         resize(page, width, height)
         settle(page)
         assert violations(page) == [], (width, height)
+        box = page.locator("dialog[open]").bounding_box()
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
     fork(page)
     for width, height in sizes[::-1]:
         resize(page, width, height)

@@ -28,7 +28,7 @@ COLOURS = {
 }
 VERDICTS = {KEPT: "kept", CORRECTED: "corrected", BONUS: "bonus-soft", PENDING: "pending", THROWN: "thrown",
             TOLERATED: "accent-soft", UNVERIFIED: "pending"}  # fmt: skip
-LEGEND = {KEPT: "kept", CORRECTED: "corrected", TOLERATED: "tolerated", BONUS: "bonus", PENDING: "guessed",
+LEGEND = {KEPT: "kept", CORRECTED: "corrected", TOLERATED: "stands anyway", BONUS: "bonus", PENDING: "guessed",
           THROWN: "thrown away", UNVERIFIED: "unverified"}  # fmt: skip
 LONGEST_TEXT = 160
 _KNOWN = "γ·×–—…“”’≥₊"

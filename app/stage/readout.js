@@ -46,7 +46,7 @@ function sentenceOf(facts, rule, carried) {
   if (verdict === UNVERIFIED) return guess + ". It stands without a check.";
   if (!JUDGED.includes(verdict)) return guess + ". A coarser scale was corrected, so this guess is thrown away.";
   if (facts.byHand) return byHandVerdict(facts, guess);
-  if (verdict === TOLERATED) return guess + ". The test did not keep it, but its scale passed: it stands.";
+  if (verdict === TOLERATED && rule !== "scale") return guess + ". The test did not keep it, yet the same code stands.";
   return VERDICTS[rule] ? VERDICTS[rule](facts, guess, carried) : plainVerdict(facts, guess);
 }
 
