@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdvar_core.events import Judged
-from sdvar_core.measure.race import Contestant, settings_of
+from sdvar_core.measure.race import Contestant
 from sdvar_core.request import Request
 from sdvar_core.speculative.next_scale import decode
 from sdvar_core.speculative.pair import Pair
@@ -31,7 +31,7 @@ def passes(pair: Pair, entry: Contestant, pictures: int, **sampling) -> list[Pas
     """Every scale of the pyramid over ``pictures`` runs of a contestant."""
     judged: list[list[Judged]] = [[] for _ in pair.schedule.lengths]
     for seed in range(pictures):
-        request = Request(label=seed % len(pair.class_names), seed=seed, **settings_of(entry), **sampling)
+        request = Request(label=seed % len(pair.class_names), seed=seed, **vars(entry), **sampling)
         for event in decode(pair, request, watch="none"):
             if isinstance(event, Judged):
                 judged[event.scale].append(event)

@@ -31,7 +31,7 @@ from sdvar_core.trace import Trace
 
 @dataclass(frozen=True)
 class Contestant:
-    """One row of a race: the settings of a run but for the picture and the sampling; see Request."""
+    """One row of a race: fields of a Request, all but the picture and the sampling."""
 
     rule: str
     draft_length: str = "fixed"
@@ -178,18 +178,13 @@ class _Run:
 
 
 def _run(pair: Pair, entry: Contestant, settings: dict[str, Any], clock: Clock, listens: bool = False) -> _Run:
-    request, heard = Request(**settings_of(entry), **settings), []
+    request, heard = Request(**vars(entry), **settings), []
 
     def listen(event: Event, target: Tensor | None, draft: Tensor | None) -> None:
         if listens and isinstance(event, Judged):
             heard.append((event, target, draft))
 
     return _Run(*timed_run(pair, request, clock, listen), heard)
-
-
-def settings_of(entry: Contestant) -> dict[str, Any]:
-    """The settings of a contestant as fields of a Request."""
-    return {name: getattr(entry, name) for name in Contestant.__dataclass_fields__}
 
 
 def _turn(pair: Pair, run: _Run, baseline: _Run, judged: bool) -> Turn:

@@ -39,8 +39,7 @@ def nobody(event: Event, target: Tensor | None, draft: Tensor | None) -> None:
 class Proposal:
     """A guess of one scale: tokens int64 (batch, n²) and q, the distribution that they were drawn from.
 
-    If the draft was asked: its guided logits and their distribution, which is q but where stale answers corrected it,
-    and the entropy of q (batch, n²).
+    If the draft was asked: its guided logits, their distribution (q, unless stale answers corrected it), q's entropy.
     """
 
     tokens: Tensor
@@ -70,8 +69,7 @@ class Decoder:
     """
 
     listener: Listener = staticmethod(nobody)
-    # By scale: what the target answered before a correction, and what the draft thought then, if it was asked.
-    carried: dict[int, tuple[Tensor, Tensor | None]]
+    carried: dict[int, tuple[Tensor, Tensor | None]]  # by scale: stale answers, and what the draft thought then
 
     def __init__(self, pair: Pair, request: Request, clock: Clock, luck: Luck, costs: Costs | None = None) -> None:
         self.pair, self.request, self.clock, self.luck = pair, request, clock, luck
