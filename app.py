@@ -11,28 +11,37 @@ import threading
 from pathlib import Path
 
 from app.page import build_page, launch_options
-from sdvar_core import PAIRS, SDVARError, load_pair
+from sdvar_core import PAIRS, Pair, SDVARError, load_pair
 
 PAIR = "tiny-worlds"
 PARTS = ("draft", "target", "tokenizer")
+OTHERS = 0 if "SPACE_ID" in os.environ else 1  # strangers shall not fill the disk and the memory of a Space
 
 
 def main() -> None:
     """Build the page, warm the models in the background, and serve."""
     options = _parse()
     parts = {part: getattr(options, part) for part in PARTS}
+
+    def load(name: str, device: str, precision: str = "auto") -> Pair:
+        return load_pair(name, device, precision, **(parts if name == options.pair else {}))
+
     try:
-        page = build_page(lambda: load_pair(options.pair, options.device, **parts))
+        page = build_page(lambda: load(options.pair, options.device), places=options.others, load=load)
     except SDVARError as error:
         sys.exit(f"SDVAR cannot start: {error}")
     threading.Thread(target=page.visits.warm_up, daemon=True).start()
-    page.launch(**launch_options(options.pair))
+    page.launch(**launch_options())
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="The page. For official files: python -m sdvar_core.fetch first.")
-    parser.add_argument("--pair", choices=sorted(PAIRS), default=PAIR)
+    parser = argparse.ArgumentParser(description="The page. Visitors may choose other pairs of models under Models.")
+    parser.add_argument("--pair", choices=sorted(PAIRS), default=PAIR, help="what the page opens with")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--others", type=int, default=OTHERS, metavar="N",
+        help="so many other pairs stay in memory at once; 0: visitors keep to the first (the default on a Space)",
+    )  # fmt: skip
     for part in PARTS:
         parser.add_argument(f"--{part}", type=Path, help=f"folder or official file, instead of the pair's {part}")
     return parser.parse_args()

@@ -1,8 +1,9 @@
 """The address bar: a run's settings and the event that is shown, as query parameters.
 
-The names are those of the endpoint ``/generate``, those of the further choices (``plan``, ``handover``, ``fault``, and
-the options of the rule), ``event``, counted from 1, and ``fork``. A fork is ``12*rule-token*gamma-2*token-5``: at event
-12, with any of the rest, an option of the rule being ``name-number``; several forks are joined by ``**``.
+The names are those of the endpoint ``/generate``, those of the further choices (``plan``, ``handover``, ``fault``,
+``pair``, ``device``, ``precision``, and the options of the rule), ``event``, counted from 1, and ``fork``. A fork is
+``12*rule-token*gamma-2*token-5``: at event 12, with any of the rest, an option of the rule being ``name-number``;
+several forks are joined by ``**``.
 Addresses come from strangers: every value is checked by itself, and what does not fit is left out and told in one
 sentence that repeats none of it.
 """
@@ -11,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from app.choices import FURTHER, OPTIONS, asked
-from sdvar_core import RULES, Fork, Pair, Request, RequestError, SDVARError, check_request
+from app.menu import MODELS, Menu
+from sdvar_core import RULES, Fork, Outline, Request, RequestError, SDVARError, check_request
 
 # Query parameter → setting, in the order in which they are taken.
 PARAMETERS = {
@@ -45,12 +47,15 @@ class Address:
     forks: tuple[Fork, ...] = ()
 
 
-def read_address(query: Mapping[str, str], defaults: dict, pair: Pair) -> Address:
+def read_address(query: Mapping[str, str], defaults: dict, menu: Menu) -> Address:
     """The settings that fit beside ``defaults`` and one another, and the event and the forks if there are any."""
-    settings, refused, event, forks = {}, [], None, ()
     if "tab" in query:
         return Address({}, None, None)  # it means a run of another tab
-    for name, setting in (PARAMETERS | {name: name for name in FURTHER}).items():
+    settings, refused = _models(query, menu)
+    pair, event, forks = menu.outline(settings), None, ()
+    if settings.get("pair", menu.first.name) != menu.first.name:
+        settings["label"] = pair.class_names[0]  # what is the default here is no class there
+    for name, setting in (PARAMETERS | {name: name for name in FURTHER if name not in MODELS}).items():
         if name in query:
             try:
                 value = _value(setting, query[name], pair)
@@ -71,11 +76,23 @@ def read_address(query: Mapping[str, str], defaults: dict, pair: Pair) -> Addres
     return Address(settings, event, notice, forks)
 
 
-def _request(settings: dict, pair: Pair) -> Request:
+def _models(query: Mapping[str, str], menu: Menu) -> tuple[dict, list[str]]:
+    """The models that the address names, as far as they are to be had here, and the parameters that are not."""
+    settings, refused = {}, []
+    for name in (name for name in MODELS if name in query):
+        try:
+            menu.chosen(settings | {name: query[name]})
+            settings[name] = query[name]
+        except SDVARError:
+            refused.append(name)
+    return settings, refused
+
+
+def _request(settings: dict, pair: Outline) -> Request:
     return asked(settings, len(pair.schedule)).request
 
 
-def _checked(settings: dict, setting: str, value: object, pair: Pair) -> None:
+def _checked(settings: dict, setting: str, value: object, pair: Outline) -> None:
     """SDVARError if a value does not fit beside the other settings, or means nothing beside them."""
     rule = RULES[settings.get("rule", Request().rule)]
     if setting in OPTIONS and setting not in rule.options:
@@ -85,7 +102,7 @@ def _checked(settings: dict, setting: str, value: object, pair: Pair) -> None:
     check_request(pair, _request(settings | {setting: value}, pair))
 
 
-def _value(setting: str, text: object, pair: Pair) -> object:
+def _value(setting: str, text: object, pair: Outline) -> object:
     if not isinstance(text, str) or len(text) > LONGEST:
         raise ValueError
     if setting in NUMBERS:

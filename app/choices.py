@@ -1,18 +1,20 @@
-"""What the controls beyond the common settings say: options of the rule, phases, and a fault; and back again.
+"""What the controls beyond the common settings say: options of the rule, phases, a fault, models; and back again.
 
-A fault is no part of a Request, for a request is what a person wants of a sound engine. It travels beside it.
+A fault is no part of a Request, for a request is what a person wants of a sound engine. It travels beside it, and so
+does the choice of models.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from app.menu import MODELS, Choice
 from sdvar_core import FAULTS, RULES, Event, Fork, Phase, Request, RequestError, Violation
 
 NO_FAULT = "none"
 LONGEST_WISH = 2000  # characters
 OPTIONS = tuple(dict.fromkeys(name for rule in RULES.values() for name in rule.options))
-FURTHER = ("plan", "handover", "fault", *OPTIONS)
+FURTHER = ("plan", "handover", "fault", *MODELS, *OPTIONS)
 """Names of the further choices, in the order in which the page gives them."""
 
 Phases = tuple[Phase, ...]
@@ -67,19 +69,23 @@ TO_THE_END = _ALL_PLANS[0].name
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, and the fault to switch on for it, or None."""
+    """A request, the fault to switch on for it, or None, and the models that shall make it, None for the first."""
 
     request: Request
     fault: str | None = None
+    models: Choice | None = None
 
 
-def asked(choices: dict, scales: int) -> Asked:
-    """What the controls ask for; ``choices`` are fields of a Request and any of ``FURTHER``. RequestError if wrong."""
+def asked(choices: dict, scales: int, models: Choice | None = None) -> Asked:
+    """What the controls ask for; ``choices`` are fields of a Request and any of ``FURTHER``. RequestError if wrong.
+
+    models: what ``pair``, ``device`` and ``precision`` of the choices mean, and scales those of that pair.
+    """
     fields = {name: value for name, value in choices.items() if name not in FURTHER}
     phases = _phases(choices.get("plan", TO_THE_END), choices.get("handover", scales), scales)
     options = _options(fields.get("rule"), choices)
     further = ({"phases": phases} if phases else {}) | ({"options": options} if options else {})
-    return Asked(Request(**(fields | further)), _fault(choices.get("fault", NO_FAULT)))
+    return Asked(Request(**(fields | further)), _fault(choices.get("fault", NO_FAULT)), models)
 
 
 def choices_of(request: Request, fault: str | None, scales: int) -> dict:

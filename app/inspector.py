@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from PIL import Image
@@ -64,10 +65,10 @@ def shortlist(event: Event, target, draft, rule: str) -> Shortlist:
 
 
 class Swatches:
-    """What codes look like: small pictures, made once for each code and scale, by one thread at a time."""
+    """What codes of a pair look like: small pictures, made once for each code and scale, by one thread at a time."""
 
     def __init__(self, most: int = MOST_SWATCHES) -> None:
-        self._made: OrderedDict[tuple[int, int], str] = OrderedDict()
+        self._made: WeakKeyDictionary[Pair, OrderedDict[tuple[int, int], str]] = WeakKeyDictionary()
         self._most, self._painting = most, threading.Lock()
 
     def of(self, pair: Pair, scale: int, codes: Sequence[int]) -> dict[str, str] | None:
@@ -75,12 +76,13 @@ class Swatches:
         if not self._painting.acquire(timeout=MOST_WAIT):
             return None
         try:
-            missing = [code for code in codes if (scale, code) not in self._made]
+            made = self._made.setdefault(pair, OrderedDict())
+            missing = [code for code in codes if (scale, code) not in made]
             for code, picture in zip(missing, pair.render_codes(missing, scale) if missing else ()):
-                self._made[scale, code] = _swatch(picture)
-            swatches = {str(code): self._made[scale, code] for code in codes}
-            while len(self._made) > self._most:
-                self._made.popitem(last=False)
+                made[scale, code] = _swatch(picture)
+            swatches = {str(code): made[scale, code] for code in codes}
+            while len(made) > self._most:
+                made.popitem(last=False)
             return swatches
         finally:
             self._painting.release()

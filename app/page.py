@@ -2,14 +2,14 @@
 
 import base64
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 
 import gradio as gr
 from gradio.themes.utils.fonts import Font
 
 from app.session import Visits
-from app.tabs.scales import MODELS, build_scales, generate_endpoint
+from app.tabs.models import about
+from app.tabs.scales import CALLING, build_scales, generate_endpoint
 from app.tabs.share import share_css
 from app.tabs.tree import build_tree, generate_text_endpoint
 from app.tree.exports import TREE_EXPORTS
@@ -33,39 +33,34 @@ def load_text() -> TextPair:
     return load_pair(TEXT_PAIR)
 
 
-def build_page(pair_loader: Callable[[], Pair], text_pair_loader: Callable[[], TextPair] = load_text) -> gr.Blocks:
+def build_page(
+    pair_loader: Callable[[], Pair], text_pair_loader: Callable[[], TextPair] = load_text, **menu: object
+) -> gr.Blocks:
     """The whole page on the pairs that the loaders give; launch it with ``launch_options``.
 
-    text_pair_loader: called when the first visitor opens the Tree tab, and again while it raises.
+    text_pair_loader: called when the first visitor opens the Tree tab, and again while it raises. menu: which other
+    pairs visitors may choose, see ``Menu``.
     """
-    visits, tree_visits = Visits(pair_loader), TreeVisits(text_pair_loader)
+    visits, tree_visits = Visits(pair_loader, **menu), TreeVisits(text_pair_loader)
     with gr.Blocks(title="SDVAR", analytics_enabled=False, fill_width=True, delete_cache=KEPT) as page:
-        gr.HTML(title_bar(visits.pair), js_on_load=None, apply_default_css=False, elem_id="title-bar")
+        plain = {"js_on_load": None, "apply_default_css": False}
+        gr.HTML('<div class="brand">SDVAR</div>', elem_id="title-bar", **plain)
+        models = gr.HTML(about(visits.pair, visits.pair.device, visits.pair.precision), elem_id="about-scales", **plain)
+        gr.HTML(f"{TEXT_PAIR} · two Gated DeltaNets, byte by byte", elem_id="about-tree", **plain)
         with gr.Tabs(elem_id="tabs", selected="scales") as tabs:
             with gr.Tab("Scales", id="scales"):
-                build_scales(page, visits)
+                build_scales(page, visits, models)
             with gr.Tab("Tree", id="tree") as tab:
                 build_tree(page, tabs, tab, tree_visits)
-        gr.api(generate_endpoint(visits), api_name="generate", **MODELS)
-        gr.api(generate_text_endpoint(tree_visits), api_name="generate_text", **MODELS)
+        gr.api(generate_endpoint(visits), api_name="generate", **CALLING)
+        gr.api(generate_text_endpoint(tree_visits), api_name="generate_text", **CALLING)
     page.queue(max_size=MOST_WAITING)
     page.visits, page.tree_visits = visits, tree_visits
     return page
 
 
-def title_bar(pair: Pair) -> str:
-    """The brand, and what runs in the tab that is open."""
-    about = {
-        "scales": f"{pair.name} · {pair.schedule.total} tokens in {len(pair.schedule)} scales",
-        "tree": f"{TEXT_PAIR} · two Gated DeltaNets, byte by byte",
-    }
-    told = (f'<div class="about of-{tab}">{escape(words)}</div>' for tab, words in about.items())
-    return f'<div class="brand">SDVAR</div>{"".join(told)}'
-
-
-def launch_options(pair_name: str = "tiny-worlds") -> dict:
+def launch_options() -> dict:
     """What ``page.launch`` needs besides host and port, which the environment decides."""
-    pictures = ASSETS / pair_name
     sheets = [HERE / "stage" / "tokens.css", HERE / "page.css"]
     return {
         "theme": theme(),
@@ -74,7 +69,7 @@ def launch_options(pair_name: str = "tiny-worlds") -> dict:
                 *(sheet.read_text(encoding="utf-8") for sheet in sheets),
                 share_css(),
                 share_css(TREE_EXPORTS, "tree-"),
-                thumbnail_css(pictures),
+                thumbnail_css(ASSETS / "tiny-worlds"),
             ]
         ),
         "ssr_mode": False,

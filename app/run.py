@@ -1,12 +1,13 @@
 """A live run: its generator, and the events and frames that it has given so far."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from app.frames import Baseline, Frame, Header, baseline, frame, header
 from app.inspector import Shortlist, shortlist
+from app.menu import choice_of
 from sdvar_core import (
     Bonus,
     Carried,
@@ -69,7 +70,8 @@ class Run:
         """What stays the same through the run."""
         pair, request = self.pair, self.request
         label = pair.class_names[pair.class_index(request.labels[0])]
-        return header(self.name, pair.name, pair.schedule, pair.codes, request, label, self.fault)
+        made = header(self.name, pair.name, pair.schedule, pair.codes, request, label, self.fault)
+        return made | {"settings": made["settings"] | asdict(choice_of(pair))}
 
     def advance(self) -> None:
         """One event more, and its frame; after the last round also what the invariants say of it.

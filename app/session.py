@@ -6,67 +6,65 @@ deterministic: one that had to make room is computed again, up to the same event
 """
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from app.answers import Answers
+from app.answers import MADE_ROOM, Answers
 from app.choices import Asked, asked, forked_as
+from app.menu import Menu
 from app.opened import OpenedRun, read_trace_file
 from app.payload import Payload, payload_of
 from app.run import Run, Shown
-from app.visit import AnyRun, Seat, Seats, SoundRuns, Visit, new_visit
-from sdvar_core import Fork, Pair, Request, RequestError, SDVARError, forked
+from app.visit import AnyRun, Seat, Seats, SoundRuns, Visit, alike, new_visit
+from sdvar_core import Fork, Pair, RequestError, SDVARError, forked
 
 MOST_RUNS = 64
 MOST_EVENTS = 8  # of one streamed value
 SHORTEST_PAUSE = 0.08  # seconds between streamed values
 CHEAP = 5.0  # seconds of target time up to which the target-only run is made as well
 
+NOTHING_TO_GO_ON = "There is no run to go on with: press Generate or Step."
 NOTHING_YET = "There is no run yet: press Generate or Step first."
 NO_FORK = "A run of a trace file cannot be forked: press Generate to make it here, then fork that one."
-NOT_ALIKE = "This run has other scales or codes than the runs of this page: there is nothing to compare."
+NOT_ALIKE = "The two runs have other scales or codes: there is nothing to compare. Press Reset for a new one."
 
 
 class Visits(Answers):
-    """Every visitor's runs on one pair of models; those of at most ``most_runs`` visitors, the oldest makes room.
+    """Every visitor's runs; those of at most ``most_runs`` visitors, the oldest makes room.
 
-    pair_loader: called once, at the first need. ``asked``, ``begun`` and ``opened`` say what a run is here; the visits
-    of another tab replace them.
+    pair_loader: called once, at the first need. menu: how many other pairs visitors may choose, see ``Menu``.
+    ``asked``, ``begun`` and ``opened`` say what a run is here; the visits of another tab replace them.
     """
 
     live: type = Run  # what goes on, unlike the run of a trace file
     finished_notice = "This picture is finished: walk through it with the arrow keys, or press Reset to make it again."
 
-    def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS) -> None:
+    def __init__(self, pair_loader: Callable[[], Pair], most_runs: int = MOST_RUNS, **menu: object) -> None:
         super().__init__(Seats(most_runs))
-        self._load = pair_loader
-        self._pair: Pair | None = None
+        self.menu = Menu(pair_loader, leaving=self._runs.vacate, **menu)
         self._sound = SoundRuns()
-        self._lock = threading.RLock()
         self._sequence = count(time.time_ns() // 1_000_000)  # grows across restarts too
 
     @property
     def pair(self) -> Pair:
-        """The pair of models."""
-        with self._lock:
-            self._pair = self._pair or self._load()
-            return self._pair
+        """The pair that the page opens with."""
+        return self.menu.first
 
     def asked(self, settings: dict) -> Asked:
         """What the controls ask for; SDVARError with one sentence if they are wrong."""
-        return asked(settings, len(self.pair.schedule))
+        return asked(settings, len(self.menu.outline(settings).schedule), self.menu.chosen(settings))
 
-    def begun(self, name: str, request: Request, fault: str | None, origin: AnyRun | None = None) -> Run:
+    def begun(self, name: str, asked: Asked, origin: AnyRun | None = None) -> Run:
         """A new run; origin: the one that it forks from."""
-        return Run(name, self.pair, request, fault, origin)
+        return Run(name, self.menu.take(asked.models), asked.request, asked.fault, origin)
 
     def opened(self, name: str, path: Path) -> OpenedRun:
-        """The run of a trace file."""
-        return OpenedRun(name, self.pair, read_trace_file(path))
+        """The run of a trace file, with the models that made it if they are in memory."""
+        trace = read_trace_file(path)
+        return OpenedRun(name, self.menu.held(trace.pair), trace)
 
     def warm_up(self) -> None:
         """Make one run for nobody, so that the first visitor does not wait for what is slow only once."""
@@ -80,7 +78,8 @@ class Visits(Answers):
         """Run to the end, or on to the end if these settings are under way; yields as events come."""
         try:
             wanted = self.asked(settings)
-            run, visit = self._run(visit, wanted.request, again=True, fault=wanted.fault)
+            yield from self._loading(visit, wanted)
+            run, visit = self._run(visit, wanted, again=True)
             yield from self._stream(run, visit)
         except SDVARError as error:
             yield self.payload(visit, notice=str(error)), visit
@@ -89,18 +88,22 @@ class Visits(Answers):
         """One event more, of a new run if the settings are new."""
         try:
             wanted = self.asked(settings)
-            run, visit = self._run(visit, wanted.request, again=False, fault=wanted.fault)
+            yield from self._loading(visit, wanted)
+            run, visit = self._run(visit, wanted, again=False)
             yield from self._step(run, visit)
         except SDVARError as error:
             yield self.payload(visit, notice=str(error)), visit
 
     def forward(self, visit: Visit) -> Iterator[tuple[Payload, Visit]]:
         """One event more of the run that is shown, whatever the controls say by now."""
-        if visit.request is None:
-            yield self.payload(visit, notice="There is no run to go on with: press Generate or Step."), visit
-            return
-        run, visit = self._run(visit, visit.request, again=False, fault=visit.fault)
-        yield from self._step(run, visit)
+        try:
+            if visit.asked is None:
+                raise RequestError(NOTHING_TO_GO_ON)
+            yield from self._loading(visit, visit.asked)
+            run, visit = self._run(visit, visit.asked, again=False)
+            yield from self._step(run, visit)
+        except SDVARError as error:
+            yield self.payload(visit, notice=str(error)), visit
 
     def restore(
         self, visit: Visit, settings: dict, event: int, forks: Sequence[Fork] = ()
@@ -109,8 +112,10 @@ class Visits(Answers):
         both runs to their ends, and the cursor goes to the event."""
         try:
             wanted = self.asked(settings)
-            request = replace(wanted.request, forks=tuple(forks[:-1])) if forks else wanted.request
-            run, visit = self._run(visit, request, again=False, fault=wanted.fault)
+            if forks:
+                wanted = replace(wanted, request=replace(wanted.request, forks=tuple(forks[:-1])))
+            yield from self._loading(visit, wanted)
+            run, visit = self._run(visit, wanted, again=False)
             if not forks:
                 yield from self._stream(run, visit, stop=event, stream=False)
                 return
@@ -125,7 +130,8 @@ class Visits(Answers):
         try:
             yield from self._fork(visit, wish)
         except SDVARError as error:
-            yield self._as_before(visit, str(error)), visit
+            run = self._runs.of(visit.handle).run  # all that the visit shows, once more
+            yield self.payload(visit, run, len(run.frames) if run else 0, notice=str(error)), visit
 
     def beside(self, visit: Visit) -> tuple[Payload, Visit]:
         """Keep the run that is shown on the left: the next one comes beside it."""
@@ -133,7 +139,7 @@ class Visits(Answers):
             seat = self._seat(visit)
             if seat.run is None:
                 raise RequestError(NOTHING_YET)
-            if (seat.run.schedule, seat.run.codes) != (self.pair.schedule, self.pair.codes):
+            if not any(alike(seat.run, outline) for outline in self.menu.outlines()):
                 raise RequestError(NOT_ALIKE)
         except SDVARError as error:
             return self.payload(visit, notice=str(error)), visit
@@ -180,6 +186,8 @@ class Visits(Answers):
     def shown(self, visit: Visit) -> Shown:
         """The run that is shown, of two the right one, for exports; one that made room is computed again. SDVARError
         if there is none."""
+        if not all(self.menu.holds(one.asked.models) for one in (visit, visit.kept) if one and one.asked):
+            raise SDVARError(MADE_ROOM)
         seat = self._seat(visit)
         run = seat.run or seat.kept
         if run is None or not run.frames:
@@ -206,28 +214,38 @@ class Visits(Answers):
         kept = self._runs.of(visit.handle).kept if visit.kept else None
         return {"sequence": next(self._sequence), **payload_of(run, kept, first, **said)}
 
-    def _run(self, visit: Visit, request: Request, again: bool, fault: str | None = None) -> tuple[Run, Visit]:
-        """The run that ``request`` continues, or a new one. ``again``: a finished run starts anew."""
-        seat = self._seat(visit)
-        run = seat.run
-        if run is None or (request, fault) != (visit.request, visit.fault) or (again and run.finished):
-            visit = visit.next(request, fault)
-            run = self.begun(visit.name, request, fault)
+    def _loading(self, visit: Visit, wanted: Asked) -> Iterator[tuple[Payload, Visit]]:
+        """Says so, if models must be read from the disk first."""
+        if not self.menu.holds(wanted.models):
+            yield self.payload(visit, notice=f"Reading the models of {wanted.models.pair} …", busy=True), visit
+
+    def _run(self, visit: Visit, wanted: Asked, again: bool) -> tuple[Run, Visit]:
+        """The run that goes on, if that is what is wanted, or a new one. ``again``: a finished run starts anew."""
+        goes_on = wanted == visit.asked
+        if visit.kept is not None and not goes_on:
+            self.menu.check_together(wanted.models, visit.kept.asked and visit.kept.asked.models)
+        pair, seat = self.menu.take(wanted.models), self._seat(visit, goes_on)
+        run = seat.run if goes_on else None
+        if run is None or (again and run.finished):
+            if seat.kept is not None and not alike(seat.kept, pair):
+                raise RequestError(NOT_ALIKE)
+            visit = visit.next(wanted)
+            run = self.begun(visit.name, wanted)
         run.stopped = False
         self._runs.take(visit.handle, Seat(run, seat.kept))
         return run, visit
 
-    def _seat(self, visit: Visit) -> Seat:
-        """The visit's runs; those that made room are computed again."""
+    def _seat(self, visit: Visit, whole: bool = True) -> Seat:
+        """The visit's runs; those that made room are computed again, the one that goes on only if ``whole``."""
         seat = self._runs.of(visit.handle)
         kept = visit.kept and (seat.named(visit.kept.name) or self._again(visit.kept))
-        return Seat(seat.named(visit.name) or self._again(visit, kept), kept)
+        return Seat(seat.named(visit.name) or (self._again(visit, kept) if whole else None), kept)
 
     def _again(self, visit: Visit, origin: AnyRun | None = None) -> Run | None:
         """The run of the visit, computed again up to the event that was shown; None if it had none."""
-        if visit.request is None or not visit.count:
+        if visit.asked is None or not visit.count:
             return None
-        run = self.begun(visit.name, visit.request, visit.fault, origin)
+        run = self.begun(visit.name, visit.asked, origin)
         while len(run.frames) < visit.count and not run.finished:
             run.advance()
         return run
@@ -243,16 +261,11 @@ class Visits(Answers):
             change = forked_as(wish, origin.events)
             origin.to_the_end()
             visit = replace(visit, kept=replace(left, count=len(origin.frames), kept=None))
-            visit = visit.next(forked(origin.request, change), origin.fault)
-            run = self.begun(visit.name, visit.request, visit.fault, origin)
+            visit = visit.next(replace(left.asked, request=forked(origin.request, change)))
+            run = self.begun(visit.name, visit.asked, origin)
             run.stopped = origin.stopped  # the visitor may have pressed Stop meanwhile
             self._runs.take(visit.handle, Seat(run, origin))
             yield from self._stream(run, visit, stream=stream)
-
-    def _as_before(self, visit: Visit, notice: str) -> Payload:
-        """All that the visit shows, once more, and why nothing came of what was wished."""
-        run = self._runs.of(visit.handle).run
-        return self.payload(visit, run, len(run.frames) if run else 0, notice=notice)
 
     def _stream(
         self, run: Run, visit: Visit, stop: float = math.inf, stream: bool = True

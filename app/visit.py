@@ -6,26 +6,33 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
+from app.choices import Asked
 from app.opened import OpenedRun
 from app.run import Run
-from sdvar_core import Request, Trace, decode, trace_of
+from sdvar_core import Outline, Pair, Request, Trace, decode, trace_of
 
 MOST_BASELINES = 64
 
 AnyRun = Run | OpenedRun
 
 
+def alike(run: AnyRun, pair: Outline) -> bool:
+    """Whether runs of the pair can stand beside this one."""
+    return (run.schedule, run.codes) == (pair.schedule, pair.codes)
+
+
 @dataclass(frozen=True)
 class Visit:
-    """What a browser tab owns. run: counts its runs. count: events of the run that were sent. fault: of its run.
-    kept: the same of the run that is kept on the left, to be compared with this one."""
+    """What a browser tab owns. run: counts its runs. asked: what its run was asked for; None where it has none that
+    can go on. count: events of the run that were sent. kept: the same of the run that is kept on the left, to be
+    compared with this one."""
 
     handle: str
     run: int = 0
-    request: Request | None = None
+    asked: Asked | None = None
     count: int = 0
-    fault: str | None = None
     kept: "Visit | None" = None
 
     @property
@@ -33,9 +40,9 @@ class Visit:
         """The name of the run in headers and frames."""
         return f"{self.handle}.{self.run}"
 
-    def next(self, request: Request | None = None, fault: str | None = None) -> "Visit":
+    def next(self, asked: Asked | None = None) -> "Visit":
         """The visit with a new run, beside the kept one if there is one."""
-        return Visit(self.handle, max(self.run, self.kept.run if self.kept else 0) + 1, request, 0, fault, self.kept)
+        return Visit(self.handle, max(self.run, self.kept.run if self.kept else 0) + 1, asked, 0, self.kept)
 
 
 def new_visit() -> Visit:
@@ -90,6 +97,13 @@ class Seats:
         for run in seat.both():
             run.stopped = run.forgotten = True
 
+    def vacate(self, pair: Pair) -> None:
+        """Empty the seats of all runs of a pair, so that nothing holds its models."""
+        with self._lock:
+            held = [handle for handle, seat in self._seats.items() if any(run.pair is pair for run in seat.both())]
+        for handle in held:
+            self.leave(handle)
+
     def named(self, name: str) -> AnyRun | None:
         """The run of that name; None if there is none, or it made room."""
         return self.of(name.rpartition(".")[0]).named(name)
@@ -106,10 +120,10 @@ class Seats:
 
 
 class SoundRuns:
-    """What the sound engine makes of requests, the latest of them remembered: what runs are compared with."""
+    """What the sound engine makes of requests, the latest of a pair remembered: what runs are compared with."""
 
     def __init__(self) -> None:
-        self._traces: OrderedDict[Request, Trace] = OrderedDict()
+        self._traces: WeakKeyDictionary[Pair, OrderedDict[Request, Trace]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def alone(self, run: Run) -> Trace | None:
@@ -123,14 +137,15 @@ class SoundRuns:
 
     def _of(self, run: Run, request: Request) -> Trace | None:
         with self._lock:
-            trace = self._traces.get(request)
+            traces = self._traces.setdefault(run.pair, OrderedDict())
+            trace = traces.get(request)
         if trace is None:
             trace = self._made(run, request)
             with self._lock:
                 if trace is not None:
-                    self._traces[request] = trace
-                while len(self._traces) > MOST_BASELINES:
-                    self._traces.popitem(last=False)
+                    traces[request] = trace
+                while len(traces) > MOST_BASELINES:
+                    traces.popitem(last=False)
         return trace
 
     def _made(self, run: Run, request: Request) -> Trace | None:

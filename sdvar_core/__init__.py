@@ -3,8 +3,11 @@
 from sdvar_core.carry_over import CARRY_OVERS
 from sdvar_core.errors import CheckpointError, ConfigurationError, RequestError, SDVARError, TraceError
 from sdvar_core.events import Bonus, Carried, Drafted, Event, Judged, RoundEnd, TargetCall, Unverified, Violation
-from sdvar_core.pairs import Needs, Shelf, check_memory, load_pair, needs
+from sdvar_core.footprint import Needs, check_fits, needs
+from sdvar_core.official.hub import gigabytes
+from sdvar_core.pairs import Shelf, load_pair, outline
 from sdvar_core.phases import Phase
+from sdvar_core.placement import Placement, choose, devices, precisions
 from sdvar_core.presets import PAIRS, TEXT_PAIRS
 from sdvar_core.request import Fork, Request
 from sdvar_core.scales import Schedule
@@ -22,7 +25,7 @@ from sdvar_core.speculative.next_scale import (
     is_exact,
     trace_of,
 )
-from sdvar_core.speculative.pair import Pair
+from sdvar_core.speculative.pair import Outline, Pair
 from sdvar_core.speculative.rules import RULES, Rule
 from sdvar_core.speculative.text_pair import TextPair
 from sdvar_core.speculative.tree import DraftTree, FlatTree, flat_tree
@@ -76,8 +79,10 @@ __all__ = [
     "Invariant",
     "Judged",
     "Needs",
+    "Outline",
     "Pair",
     "Phase",
+    "Placement",
     "PromptRead",
     "Request",
     "RequestError",
@@ -99,19 +104,24 @@ __all__ = [
     "TreeDrafted",
     "Unverified",
     "Violation",
-    "check_memory",
+    "check_fits",
     "check_request",
+    "choose",
     "decode",
     "decode_text",
+    "devices",
     "fidelity",
     "flat_tree",
     "fork",
     "forked",
     "generate",
     "generate_text",
+    "gigabytes",
     "is_exact",
     "load_pair",
     "needs",
+    "outline",
+    "precisions",
     "text_trace_of",
     "trace_of",
 ]

@@ -61,8 +61,8 @@ def save_model(model: nn.Module, folder: Path, precision: torch.dtype | None = N
 
 def load_model(folder: str | Path, kind: str) -> nn.Module:
     """The model in ``folder``, float32, in evaluation mode, without gradients; CheckpointError if anything differs."""
-    folder, (config_type, network) = Path(folder), KINDS[kind]
-    config = _read_config(folder / CONFIG, kind, config_type)
+    folder, config = Path(folder), read_config(folder, kind)
+    network = KINDS[kind][1]
     with torch.device("meta"):  # no memory, and no time for initial weights
         model = network(config)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -70,7 +70,9 @@ def load_model(folder: str | Path, kind: str) -> nn.Module:
     return model.eval().requires_grad_(False)
 
 
-def _read_config(path: Path, kind: str, config_type: type) -> Any:
+def read_config(folder: str | Path, kind: str) -> Any:
+    """The configuration of the model in ``folder``; CheckpointError if it is absent, damaged or of another kind."""
+    path, config_type = Path(folder) / CONFIG, KINDS[kind][0]
     try:
         text = path.read_bytes()[: LARGEST_CONFIG + 1]
         entries = json.loads(text)

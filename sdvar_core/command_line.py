@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from sdvar_core.official.hub import gigabytes
 from sdvar_core.pairs import load_pair
 from sdvar_core.placement import PRECISIONS
 from sdvar_core.presets import PAIRS
@@ -56,5 +57,5 @@ def pair_of(options: argparse.Namespace, packed: bool | None = None) -> Pair:
 
 def tell(name: str, here: int, size: int) -> None:
     """One line on the terminal that a download writes over."""
-    percent = f"{100 * here // size} % of {size / 1e9:.2f} GB" if size else f"{here / 1e9:.2f} GB"
-    sys.stderr.write(f"\r{name}: {percent}" + ("\n" if size and here >= size else ""))
+    percent = f"{100 * here // size} % of {gigabytes(size)}" if size else gigabytes(here)
+    sys.stderr.write(f"\r{name}: {percent}" + (", now checked and converted\n" if size and here >= size else ""))

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from sdvar_core.command_line import tell
 from sdvar_core.errors import SDVARError
+from sdvar_core.footprint import needs
 from sdvar_core.official.hub import check_disk, converted_folder, gigabytes
-from sdvar_core.pairs import fetch_files, needs
+from sdvar_core.pairs import fetch_files
 from sdvar_core.presets import PAIRS
 from sdvar_core.tables import table
 
@@ -41,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for folder in fetch_files(options.pair, tell):
             sys.stdout.write(f"{folder}\n")
     except SDVARError as error:
-        raise SystemExit(str(error)) from None
+        raise SystemExit(f"\n{error}") from None  # below what was told of progress
+    except KeyboardInterrupt:
+        raise SystemExit("\nStopped. Ask again: it goes on where it stopped.") from None
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from sdvar_core import placement
-from sdvar_core.checkpoints import CONFIG, WEIGHTS, check_fit, load_model, save_model
+from sdvar_core.checkpoints import CONFIG, WEIGHTS, check_fit, load_model, read_config, save_model
 from sdvar_core.errors import CheckpointError
 from sdvar_core.models.var import VAR
 from sdvar_core.models.vqvae import VQVAE
@@ -20,11 +20,11 @@ from sdvar_core.nn.packed_linear import packing_available
 from sdvar_core.official import hub
 from sdvar_core.official.files import Config, read_weights
 from sdvar_core.official.hub import Progress
-from sdvar_core.official.layout import file_bytes, var_config, var_layout, vqvae_config, vqvae_layout, weight_bytes
+from sdvar_core.official.layout import var_config, vqvae_config
 from sdvar_core.placement import Placement
 from sdvar_core.presets import PAIRS, TEXT_PAIRS, HubFile, PairPreset, Source, TextPairPreset
 from sdvar_core.scales import OFFICIAL_256
-from sdvar_core.speculative.pair import Pair
+from sdvar_core.speculative.pair import Outline, Pair
 from sdvar_core.speculative.text_pair import TextPair
 
 PARTS = {"draft": "var", "target": "var", "tokenizer": "vqvae"}
@@ -61,6 +61,13 @@ def load_pair(
         return load_text_pair(TEXT_PAIRS[name])
     given = {part: Path(where) for part, where in parts.items() if where is not None}
     return load_preset(replace(preset_named(name), **given), device, precision, progress, packed, compiled)
+
+
+def outline(name: str) -> Outline:
+    """What is known of a pair without loading it; CheckpointError for an unknown one, or a damaged folder of ours."""
+    preset = preset_named(name)
+    config = config_of(preset.tokenizer, "vqvae")
+    return Outline(preset.name, config.schedule, config.codes, preset.class_names)
 
 
 def load_text_pair(preset: TextPairPreset) -> TextPair:
@@ -102,7 +109,7 @@ def load_preset(
             model.compile_blocks()
     tokenizer.to(place.device)
     schedule, codes = tokenizer.config.schedule, tokenizer.config.codes
-    return Pair(preset.name, draft, target, tokenizer, schedule, codes, preset.class_names, place.precision)
+    return Pair(preset.name, schedule, codes, preset.class_names, draft, target, tokenizer, place.precision)
 
 
 def _can_pack(place: Placement) -> bool:
@@ -140,9 +147,11 @@ def fetch_files(name: str, progress: Progress | None = None) -> Iterator[Path]:
             yield converted(hub.fetch(source, progress), kind, config_of(source, kind))
 
 
-def config_of(file: HubFile, kind: str) -> Config:
-    """What a published file must hold."""
-    return var_config(file.depth) if kind == "var" else vqvae_config(file.depth)
+def config_of(source: HubFile | Path, kind: str) -> Config:
+    """What a published file must hold, or what a folder of ours says that it holds."""
+    if isinstance(source, Path):
+        return read_config(source, kind)
+    return var_config(source.depth) if kind == "var" else vqvae_config(source.depth)
 
 
 def converted(path: Path, kind: str, config: Config | None, sides: Sequence[int] = OFFICIAL_256.sides) -> Path:
@@ -176,6 +185,11 @@ def converted(path: Path, kind: str, config: Config | None, sides: Sequence[int]
     return folder
 
 
+def is_converted(path: Path, kind: str, config: Config) -> bool:
+    """Whether a published file, which must hold that, was converted before."""
+    return _is_whole(_folder_of(path, kind, config))
+
+
 def _is_whole(folder: Path) -> bool:
     return (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file()
 
@@ -186,63 +200,16 @@ def _folder_of(path: Path, kind: str, config: Config | tuple[int, ...]) -> Path:
     return hub.converted_folder() / f"{path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 
 
-# What a pair needs
-
-
-@dataclass(frozen=True)
-class Needs:
-    """Bytes: still to be downloaded, still to be written (downloads and conversions), of disk in all, and of memory to
-    decode."""
-
-    download: int
-    still_to_write: int
-    disk: int
-    memory: int
-
-
-def needs(name: str, precision: str = "float32", batch: int = 1) -> Needs:
-    """What an official pair needs, from its shapes and the cache, without asking the network; zeros for embedded ones.
-
-    memory: weights, caches of guided pictures, and, in float32, the largest weights once more while they are read.
-    """
-    preset = preset_named(name)
-    files = {source: part for part in PARTS for source in [getattr(preset, part)] if isinstance(source, HubFile)}
-    size = 2 if precision != "float32" else 4
-    download = writing = disk = memory = largest = 0
-    for source, part in files.items():
-        config = config_of(source, PARTS[part])
-        layout = var_layout(config) if PARTS[part] == "var" else vqvae_layout(config)
-        kept = weight_bytes(layout)
-        here = hub.cached(source)
-        absent = 0 if here else file_bytes(layout)
-        download += absent
-        writing += absent + (0 if here and _is_whole(_folder_of(here, PARTS[part], config)) else kept)
-        disk += file_bytes(layout) + kept
-        memory += kept if PARTS[part] == "vqvae" else kept * size // 4 + cache_bytes(config, batch, size)
-        largest = max(largest, kept)
-    return Needs(download, writing, disk, memory + largest)
-
-
-def cache_bytes(config: Config, batch: int, bytes_per_number: int) -> int:
-    """Bytes of keys and values of a transformer for guided pictures."""
-    return 2 * 2 * batch * config.depth * config.schedule.total * config.width * bytes_per_number
-
-
-def check_memory(name: str, precision: str, free: int) -> None:
-    """CheckpointError, in one sentence, if the pair cannot fit into ``free`` bytes of memory."""
-    wanted = needs(name, precision).memory
-    if wanted > free:
-        raise CheckpointError(
-            f"{name} in {precision} needs {hub.gigabytes(wanted)} of memory, but {hub.gigabytes(free)} are free: "
-            "choose a smaller pair or another precision."
-        )
-
-
 class Shelf:
-    """The pairs that stay in memory: at most ``places``, the one unused for longest making room."""
+    """The pairs that stay in memory: at most ``places``, the one unused for longest making room.
 
-    def __init__(self, places: int, load: Callable[..., Pair] = load_pair) -> None:
-        self.places, self.load = places, load
+    leaving: hears of a pair that makes room, to let go of it as well.
+    """
+
+    def __init__(
+        self, places: int, load: Callable[..., Pair] = load_pair, leaving: Callable[[Pair], None] | None = None
+    ) -> None:
+        self.places, self.load, self.leaving = places, load, leaving
         self.pairs: OrderedDict[tuple, Pair] = OrderedDict()
 
     def take(self, name: str, device: str = "cpu", precision: str = "auto", **settings: object) -> Pair:
@@ -250,7 +217,10 @@ class Shelf:
         key = (name, device, precision)
         if key not in self.pairs:
             while len(self.pairs) >= self.places:
-                self.pairs.popitem(last=False)
+                _, gone = self.pairs.popitem(last=False)
+                if self.leaving is not None:
+                    self.leaving(gone)
+                del gone
             self.pairs[key] = self.load(name, device, precision, **settings)
         self.pairs.move_to_end(key)
         return self.pairs[key]

@@ -74,3 +74,21 @@ def choose(device: str = "auto", precision: str = "auto", found: Hardware | None
     if kind == "cpu" and precision == "bfloat16" and not found.cpu_bfloat16:
         raise RequestError("This processor has no bfloat16 instructions: choose float32.")
     return Placement(device, precision)
+
+
+def devices(found: Hardware | None = None) -> tuple[str, ...]:
+    """The devices of this machine, as torch names them."""
+    found = hardware() if found is None else found
+    cards = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if found.cuda else []
+    return ("cpu", *cards, *(["mps"] if found.mps else []))
+
+
+def precisions(device: str, found: Hardware | None = None) -> tuple[str, ...]:
+    """What a pair can run in on that device; first what the rule of ``choose`` takes."""
+    found, possible = hardware() if found is None else found, []
+    for precision in ("auto", *PRECISIONS):
+        try:
+            possible.append(choose(device, precision, found).precision)
+        except RequestError:
+            continue
+    return tuple(dict.fromkeys(possible))

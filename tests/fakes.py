@@ -102,7 +102,7 @@ def fake_pair(
     schedule = ShortSchedule(sides) if short else Schedule(sides)
     target = FakeModel(schedule, codes, salt=1)
     draft = FakeModel(schedule, codes, salt=2) if draft is None else draft
-    return Pair("fake", draft, target, FakeTokenizer(schedule, codes), schedule, codes, ("rock", "paper", "scissors"))
+    return Pair("fake", schedule, codes, ("rock", "paper", "scissors"), draft, target, FakeTokenizer(schedule, codes))
 
 
 def own_draft_pair(sides: tuple[int, ...] = (1, 2, 3, 4), codes: int = 5) -> Pair:

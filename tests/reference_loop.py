@@ -116,7 +116,7 @@ def compare(depth: int, pictures: int, batch: int, device: str, precision: str) 
     if str(place) == "cpu, float32":
         forms["prepared and packed"] = random_var(config).prepare(packed=True)
     pairs = {
-        name: Pair(name, model, model, tokenizer, config.schedule, config.codes, IMAGENET_NAMES)
+        name: Pair(name, config.schedule, config.codes, IMAGENET_NAMES, model, model, tokenizer)
         for name, model in forms.items()
     }
     clock = synchronised_clock(tokenizer.quantizer.codebook.device)

@@ -3,6 +3,7 @@
 import pytest
 
 from app.address import PARAMETERS, read_address
+from app.menu import Menu
 from app.session import Visits, new_visit
 from app.tabs.scales import ORDER
 from sdvar_core import Request
@@ -13,7 +14,7 @@ DEFAULTS = SETTINGS | {"carry_over": "off"}
 
 
 def read(**query):
-    return read_address(query, DEFAULTS, fake_pair())
+    return read_address(query, DEFAULTS, Menu(fake_pair))
 
 
 def test_every_control_has_its_parameter():

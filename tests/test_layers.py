@@ -11,7 +11,7 @@ GROUND = {"errors", "scales", "topology", "randomness", "probability", "cache", 
 GROUND |= {"trace", "trace_check", "trace_file", "text_events", "text_trace", "text_trace_check", "text_trace_file"}
 GROUND |= {"events", "philox", "trace_format", "carry_over"}
 MODELS = GROUND | {"nn", "models"}
-LOADING = MODELS | {"presets", "speculative", "checkpoints", "official", "placement", "pairs"}
+LOADING = MODELS | {"presets", "speculative", "checkpoints", "official", "placement", "pairs", "footprint"}
 EVERYTHING = LOADING | {"training", "tables", "command_line"}
 # Part of the core → the parts that it may import, itself included.
 CORE = {
@@ -24,7 +24,8 @@ CORE = {
     "placement": {"errors", "placement"},
     "checkpoints": MODELS,
     "official": MODELS | {"presets", "official"},
-    "pairs": LOADING,
+    "pairs": LOADING - {"footprint"},
+    "footprint": LOADING,
     "__init__": LOADING,
     "command_line": EVERYTHING - {"training"},
     "training": MODELS | {"presets", "speculative", "checkpoints", "training"},
@@ -36,7 +37,7 @@ CORE = {
 }
 COMMANDS = {"training", "evaluate", "bench", "bench_text", "fetch"}  # these may print
 BESIDE = {"stage", "figures", "session", "visit", "answers", "payload", "choices", "run", "opened", "uploads",
-          "inspector", "address", "frames", "encoded", "narration", "exports", "tree"}  # fmt: skip
+          "inspector", "address", "menu", "downloads", "frames", "encoded", "narration", "exports", "tree"}  # fmt: skip
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},

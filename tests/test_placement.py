@@ -7,7 +7,7 @@ import torch
 
 import sdvar_core as sd
 from sdvar_core.nn.packed_linear import PackedLinear, packing_available
-from sdvar_core.placement import Hardware, Placement, choose
+from sdvar_core.placement import Hardware, Placement, choose, devices, precisions
 from sdvar_core.speculative.clock import synchronised_clock
 from sdvar_core.speculative.faulty_parts import with_shifted_positions, without_levels
 from tests.test_var import LABELS, random_features, random_model
@@ -149,3 +149,12 @@ def test_whole_runs_in_reduced_precision(rule):
     assert trace.finished
     if rule == "coupled":
         assert trace.differing_tokens(sd.generate(pair, label=3, seed=2, gamma=0)) <= 1
+
+
+def test_what_a_machine_offers():
+    assert devices(PLAIN) == ("cpu",)
+    assert devices(Hardware(mps=True)) == ("cpu", "mps")
+    assert precisions("cpu", PLAIN) == ("float32",)
+    assert precisions("cpu", Hardware(cpu_bfloat16=True)) == ("float32", "bfloat16")
+    assert precisions("cuda:0", CUDA)[0] == "bfloat16", "what the rule takes is first"
+    assert precisions("cuda", PLAIN) == ()

@@ -24,7 +24,7 @@ def test_the_same_tokens_as_the_original_loop(large, forms):
         model = reference_loop.random_var(config)
         if form != "as loaded":
             model.prepare(packed=form == "prepared and packed")
-        pair = Pair("random", model, model, tokenizer, config.schedule, config.codes, IMAGENET_NAMES)
+        pair = Pair("random", config.schedule, config.codes, IMAGENET_NAMES, model, model, tokenizer)
         for one, two in zip(reference_loop.ours(pair, request), expected, strict=True):
             assert (one == two.numpy()).all(), form
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.answers import MOST_FRAMES
-from app.choices import FURTHER, OPTIONS, PLANS, asked, choices_of
+from app.choices import FURTHER, OPTIONS, PLANS, Asked, asked, choices_of
 from app.session import Visits
 from app.visit import Visit, new_visit
 from sdvar_core import FAULTS, RULES, Phase, Request, RequestError, generate
@@ -58,7 +58,7 @@ def test_generate_sends_the_whole_run_and_then_the_comparison(visits):
     trace = generate(fake_pair(), Request(**SETTINGS))
     assert len(frames) == len(trace.events)
     assert frames[-1]["counters"]["target_calls"] == trace.target_calls
-    assert visit.request == trace.request
+    assert visit.asked.request == trace.request
     first, last = values[0][0], values[-1][0]
     assert first["busy"]
     assert first["count"] == 1, "the first event is sent at once"
@@ -272,7 +272,7 @@ def test_a_run_with_a_fault_shows_what_fired_and_the_next_run_is_sound_again(sti
     assert fired(sound) == []
     assert payload["header"]["fault"] is None
     assert after.run == visit.run + 1
-    assert after.request == visit.request, "a fault is no part of the request"
+    assert after.asked.request == visit.asked.request, "a fault is no part of the request"
 
 
 def test_a_run_with_a_fault_is_compared_with_the_sound_engine(stirred):
@@ -314,10 +314,10 @@ def test_a_plan_reaches_the_request_and_can_be_read_back(visits, plan, handover)
     settings = SETTINGS | {"plan": plan, "handover": handover, "gamma": 1}
     frames, visit = gathered(visits.generate(new_visit(), settings))
     assert frames[-1]["counters"]["committed"] == 4
-    read = choices_of(visit.request, None, 4)
-    assert asked(SETTINGS | {"gamma": 1} | read, 4).request == visit.request
+    read = choices_of(visit.asked.request, None, 4)
+    assert asked(SETTINGS | {"gamma": 1} | read, 4) == visit.asked
     if handover == 3 and PLANS[plan].handed:
-        assert [phase.until for phase in visit.request.phases] == [2, 4]
+        assert [phase.until for phase in visit.asked.request.phases] == [2, 4]
         assert (read["plan"], read["handover"]) == (plan, 3)
 
 
@@ -348,7 +348,7 @@ def test_options_of_the_rule_reach_the_request_and_others_do_not(visits):
     everything = dict.fromkeys(OPTIONS, 0.25) | {"k": 3}
     for rule in set(RULES) - {"neighbours"}:  # neighbours needs a codebook
         _, visit = gathered(visits.generate(new_visit(), SETTINGS | everything | {"rule": rule}))
-        assert dict(visit.request.options) == {name: everything[name] for name in RULES[rule].options}
+        assert dict(visit.asked.request.options) == {name: everything[name] for name in RULES[rule].options}
     payload, visit = next(visits.generate(new_visit(), SETTINGS | {"tolerance": 0.5}))
     assert not payload["header"]["exact"]
     for inexact in ({"plan": "draft alone"}, {"fault": "no rollback"}):
@@ -356,5 +356,5 @@ def test_options_of_the_rule_reach_the_request_and_others_do_not(visits):
         assert not payload["header"]["exact"]
     payload, visit = next(visits.generate(new_visit(), SETTINGS | {"tolerance": 0, "delta": 7}))
     assert payload["header"]["exact"]
-    assert visit.request == Request(**SETTINGS), "defaults are left out"
+    assert visit.asked == Asked(Request(**SETTINGS)), "defaults are left out"
     assert {"plan", "fault", *OPTIONS} <= set(FURTHER)

@@ -8,6 +8,7 @@ import sdvar_core as sd
 from app.address import read_address
 from app.choices import OPTIONS, PLANS, asked
 from app.frames import frame
+from app.menu import Menu
 from app.session import Visits, new_visit
 from tests.fakes import fake_pair
 from tests.test_session import SETTINGS, without_time
@@ -80,7 +81,7 @@ def test_a_fork_with_another_rule_says_so_and_tells_who_judges(visits):
     assert (
         "from here on rule topk judges with k 3, least kept 0.5, and γ is 1 from the next round on" in told["sentence"]
     )
-    assert after.request.forks == (sd.Fork(event, "topk", {"k": 3, "least_kept": 0.5}, 1),)
+    assert after.asked.request.forks == (sd.Fork(event, "topk", {"k": 3, "least_kept": 0.5}, 1),)
     assert visits.token(after.name, event, 0)["rows"]
 
 
@@ -99,13 +100,13 @@ def test_the_kept_run_forks_again_and_one_that_is_chosen_forks_further(visits):
     _, forked, frames = last(visits.fork(visit, WISH | {"event": one, "token": 0}))
     _, again, _ = last(visits.fork(forked, WISH | {"event": two, "gamma": 0}))
     assert again.kept.name == visit.name, "it is the left run that forks"
-    assert again.request.forks == (sd.Fork(two, gamma=0),)
+    assert again.asked.request.forks == (sd.Fork(two, gamma=0),)
     _, forked, frames = last(visits.fork(again, WISH | {"event": one, "token": 0}))
     payload, chosen = visits.choose(forked, "right")
     assert payload["kept"] is None
     assert (payload["header"]["run"], chosen.kept) == (forked.name, None)
     _, further, more = last(visits.fork(chosen, WISH | {"event": two, "gamma": 0}))
-    assert further.request.forks == (sd.Fork(one, token=0), sd.Fork(two, gamma=0))
+    assert further.asked.request.forks == (sd.Fork(one, token=0), sd.Fork(two, gamma=0))
     assert without_time(more[:two]) == without_time(frames[:two])
 
 
@@ -145,7 +146,7 @@ def test_both_runs_are_computed_again_when_they_made_room():
     _, forked, frames = last(visits.fork(visit, WISH | {"event": event, "token": 0}))
     made(visits)
     assert "notice" in visits.frames(forked.name, 0, 1)
-    assert visits.shown(forked).trace.request == forked.request
+    assert visits.shown(forked).trace.request == forked.asked.request
     *_, (_, after) = visits.forward(forked)
     for name, right in ((after.name, frames), (after.kept.name, before)):
         assert without_time(visits.frames(name, 0, 32)["frames"]) == without_time(right[:32])
@@ -223,7 +224,7 @@ def test_a_fork_keeps_the_fault_and_is_compared_with_what_is_sound():
     violations = [one["index"] for one in before if one["kind"] == "violation"]
     event = next(index for index in judged_at(before) if index > violations[0])
     _, after, frames = last(visits.fork(visit, WISH | {"event": event, "token": 0}))
-    assert after.fault == "no rollback"
+    assert after.asked.fault == "no rollback"
     assert without_time(frames[:event]) == without_time(before[:event])
     assert frames[event]["fork"]["by_hand"] == [0], "violations are counted on the page, and not in the request"
     ((payload, _),) = visits.compare(after)
@@ -258,7 +259,7 @@ DEFAULTS = SETTINGS | {"carry_over": "off", "plan": next(iter(PLANS)), "handover
 
 
 def read(pair=None, **query):
-    return read_address(query, DEFAULTS, pair or fake_pair())
+    return read_address(query, DEFAULTS, Menu(lambda: pair or fake_pair()))
 
 
 def test_an_address_says_everything_that_makes_a_run():
@@ -321,7 +322,7 @@ def test_an_address_with_a_fork_restores_both_runs_and_the_cursor(visits):
     assert without_time(payload["frames"]) == without_time(frames)
     assert payload["cursor"] == 2
     assert payload["kept"]["count"] == len(before)
-    assert after.request == forked.request
-    assert after.kept.request == visit.request
+    assert after.asked.request == forked.asked.request
+    assert after.kept.asked == visit.asked
     *_, (payload, _) = visits.restore(new_visit(), DEFAULTS, 3, (sd.Fork(0, token=0),))
     assert "judges no scale" in payload["notice"]

@@ -67,7 +67,7 @@ def save_tiny_models(folder: Path) -> list[str]:
 
 def tiny_pair() -> Pair:
     """Draft, target and tokenizer that fit one another."""
-    return Pair("tiny", tiny_var(1, depth=1), tiny_var(2), tiny_tokenizer(), TOKENIZER.schedule, 8, TINY_WORLD_NAMES)
+    return Pair("tiny", TOKENIZER.schedule, 8, TINY_WORLD_NAMES, tiny_var(1, depth=1), tiny_var(2), tiny_tokenizer())
 
 
 STIRRED_SIDES = (1, 2, 3, 4)
@@ -93,7 +93,7 @@ def stirred_pair(distance: float = 0.1) -> Pair:
     with torch.random.fork_rng():
         torch.manual_seed(3)
         quantizing = VQVAE(tokenizer).eval().requires_grad_(False)
-    return Pair("stirred", draft, target, quantizing, tokenizer.schedule, 8, TINY_WORLD_NAMES)
+    return Pair("stirred", tokenizer.schedule, 8, TINY_WORLD_NAMES, draft, target, quantizing)
 
 
 def tiny_text_pair(distance: float = 0.2) -> TextPair:

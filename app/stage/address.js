@@ -15,12 +15,15 @@ export function inAddress({ run, opened, settings }) {
   return !!run && !opened && (!!settings.plan || !settings.phases || !settings.phases.length);
 }
 
-// The choices beyond the common ones that matter to a run; each other one is left out. rules: see component.py.
-export function furtherOf(settings, rules) {
+// The choices beyond the common ones that matter to a run; each other one is left out. rules, models: those of the
+// page, see component.py; a run on the models of the page does not name them.
+export function furtherOf(settings, rules, models = {}) {
   const said = {}, { plan, handover, fault } = settings;
   if (plan && plan !== PLAN) said.plan = plan;
   if (said.plan && /from n/.test(plan) && handover) said.handover = handover;
   if (fault && fault !== FAULT) said.fault = fault;
+  const names = Object.keys(models), others = names.some((name) => settings[name] && settings[name] !== models[name]);
+  if (others) for (const name of names) said[name] = settings[name];
   const rule = rules.find((one) => one.name === settings.rule);
   for (const option of rule ? rule.options : []) {
     const value = settings[option.name];
@@ -42,12 +45,12 @@ export function forkText(forks) {
 }
 
 // A tab of the page, as its address has it: its name there, null for the first one, and write(query, settings).
-// rules: see component.py.
-export function scalesTab(rules = []) {
-  const further = ["plan", "handover", "fault", ...rules.flatMap((rule) => rule.options.map((option) => option.name))];
+// rules, models: see component.py.
+export function scalesTab(rules = [], models = {}) {
+  const further = ["plan", "handover", "fault", ...Object.keys(models), ...rules.flatMap((rule) => rule.options.map((option) => option.name))];
   return { tab: null, write(query, settings) {
     for (const [name, parameter] of PARAMETERS) if (settings[name] !== undefined) query.set(parameter, String(settings[name]));
-    const said = furtherOf(settings, rules);
+    const said = furtherOf(settings, rules, models);
     for (const name of further) {
       if (name in said) query.set(name, String(said[name]));
       else query.delete(name);

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from app.frames import VERSION
+from app.menu import choice_of
 from app.stage.bundle import bundle, markup
 from app.stage.replay import TREE
 from app.tree.frames import VERSION as TREE_VERSION
@@ -34,7 +35,7 @@ def build_stage(pair: Pair, order: list[str], missing: Answer, token: Answer, sw
 
     idle = {"version": VERSION, "run": None, "pair": pair.name, "sides": list(pair.schedule.sides),
             "codes": pair.codes, "baseline_calls": len(pair.schedule), "order": order,
-            "rules": known_rules()}  # fmt: skip
+            "rules": known_rules(), "models": asdict(choice_of(pair))}  # fmt: skip
     return gr.HTML(
         value=None,
         html_template=markup(HERE, "stage.html"),

@@ -42,7 +42,7 @@ const sides = new Sides(() => new Store(props.idle, missing, runsChanged));
 const rules = props.idle.rules || []; // a recording has none
 const asked = (name) => (run, event, index) => server[name]([run, event, index]);
 const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
-const address = addressBar(scalesTab(rules));
+const address = addressBar(scalesTab(rules, props.idle.models));
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 const redraw = drawnSoon(clock, still, draw);
 let theme = readTheme(element);

@@ -9,15 +9,17 @@ from PIL import Image
 
 from app.address import Address, read_address
 from app.choices import FURTHER, OPTIONS
+from app.menu import MODELS, Menu
 from app.session import Payload, Visit, Visits, new_visit
 from app.stage import build_stage
 from app.tabs import further
+from app.tabs.models import ModelControls
 from app.tabs.share import Share
-from sdvar_core import RULES, Pair, Request, SDVARError, Trace, generate
+from sdvar_core import RULES, Outline, Request, SDVARError, Trace, generate
 
 ORDER = ("label", "seed", "rule", "gamma", "draft_length", "guidance", "temperature", "top_k", "top_p",
          "carry_over")  # fmt: skip
-MODELS = {"concurrency_id": "models", "concurrency_limit": 1}
+CALLING = {"concurrency_id": "models", "concurrency_limit": 1}
 MOST_TILES = 20
 FORGET_AFTER = 3600  # seconds without an event
 NOTES = {
@@ -28,35 +30,36 @@ NOTES = {
     "top-p": "Draw among the likeliest codes that together have this share. 1: all.",
 }
 ROLL = "() => Math.floor(Math.random() * 100000)"
-TELL_STAGE = "(...settings) => { if (window.sdvar) window.sdvar.settings(settings); }"
+TELL_STAGE = "(world, name, ...rest) => { if (window.sdvar) window.sdvar.settings([world ?? name, ...rest]); }"
 
 
-def build_scales(page: gr.Blocks, visits: Visits) -> None:
-    """Lay out the tab inside ``page`` and wire it."""
+def build_scales(page: gr.Blocks, visits: Visits, about: gr.HTML) -> None:
+    """Lay out the tab inside ``page`` and wire it. about: the line of the title bar that says what runs here."""
     visit = gr.State(None, time_to_live=FORGET_AFTER, delete_callback=lambda visit: visit and leave(visit))
     with gr.Row(elem_id="scales", equal_height=False):
         with gr.Column(elem_id="rail", min_width=248, scale=0):
-            settings, more = _controls(visits.pair)
+            classes = _classes(visits.pair)
+            settings, models = _controls(visits)
             share = Share()
             with gr.Column(elem_id="actions"):
                 buttons = _buttons()
         with gr.Column(elem_id="stage-column", min_width=320, scale=1):
             stage = build_stage(visits.pair, [*ORDER, *FURTHER], visits.frames, visits.token, visits.swatches)
-    controls = settings | dict(zip(FURTHER, more, strict=True))
-    _wire(visits, visit, list(controls.values()), buttons, stage)
+    models.wire(about, settings["gamma"], settings["top_k"], settings["handover"])
+    _wire_classes(visits.menu, classes, models)
+    _wire(visits, visit, [*classes, *settings.values()], buttons, stage)
     _wire_sides(visits, visit, stage)
-    share.wire(visits, visit, stage, MODELS)
-    _wire_address(page, visits, visit, controls, stage)
+    share.wire(visits, visit, stage, CALLING)
+    _wire_address(page, visits, visit, classes, settings, stage)
 
     def leave(visit: Visit) -> None:
         visits.forget(visit)
         share.clear(visit)
 
 
-def _controls(pair: Pair) -> tuple[dict[str, gr.components.Component], list[gr.components.Component]]:
-    """One control a setting, in the order of ``ORDER``; and those of the further choices, in that of ``FURTHER``."""
-    defaults, names = Request(), list(pair.class_names)
-    world = _world(names)
+def _controls(visits: Visits) -> tuple[dict[str, gr.components.Component], ModelControls]:
+    """One control a setting but the first, in the order of ``ORDER`` and ``FURTHER``."""
+    defaults, pair = Request(), visits.pair
     with gr.Row(elem_id="seed-row"):
         seed = gr.Number(7, label="Seed", info="All luck of a run comes from this number.", elem_id="seed")
         roll = gr.Button("Roll a new seed", elem_id="roll", min_width=36, scale=0)
@@ -79,23 +82,55 @@ def _controls(pair: Pair) -> tuple[dict[str, gr.components.Component], list[gr.c
         top_p = _slider("top-p", "Top-p", (0.05, 1, 0.05), defaults.top_p)
         carry = further.carry_over_control()
     further.wire_rule(rule, options)
-    values = (world, seed, rule, gamma, length, guidance, temperature, top_k, top_p, carry)
-    more = [*further.plan_controls(pair), further.fault_control(), *options]
-    for control in (*values, *more):
-        # Gradio's own range checks would answer first: Request answers wrong values with one sentence of ours.
-        control.preprocess = lambda value: value
-    return dict(zip(ORDER, values, strict=True)), more
+    plan, handover, fault = *further.plan_controls(pair), further.fault_control()
+    models = ModelControls(visits.menu)
+    values = (seed, rule, gamma, length, guidance, temperature, top_k, top_p, carry,
+              plan, handover, fault, *models.controls(), *options)  # fmt: skip
+    for control in values:
+        _take_as_it_is(control)
+    return dict(zip((*ORDER[1:], *FURTHER), values, strict=True)), models
 
 
-def _world(names: list[str]) -> gr.components.Component:
-    """A few worlds are pictures to click on (see page.css); a thousand classes are names to search."""
-    info = "What the picture shows."
-    if len(names) <= MOST_TILES:
-        return gr.Radio(names, value=names[0], label="World", info=info, elem_id="world")
+def _take_as_it_is(control: gr.components.Component) -> None:
+    """Gradio's own checks would answer first: Request answers wrong values with one sentence of ours."""
+    control.preprocess = lambda value: value
+
+
+def _classes(pair: Outline) -> tuple[gr.Radio, gr.Dropdown]:
+    """A few worlds are pictures to click on (see page.css); a thousand classes are names to search. One of the two is
+    shown, and the other's value is None."""
+    info, (worlds, names) = "What the picture shows.", _classes_of(pair, pair.class_names[0])
+    world = gr.Radio(label="World", info=info, elem_id="world", **worlds)
+    name = gr.Dropdown(label="Class", info=f"{info} Type to search.", elem_id="class", elem_classes=further.STATIC,
+                       **names)  # fmt: skip
+    for control in (world, name):
+        _take_as_it_is(control)
+    return world, name
+
+
+def _classes_of(pair: Outline, chosen: str) -> tuple[dict, dict]:
+    """What the pictures, and what the names to search are for a pair of which one class is chosen."""
+    gone = {"choices": [], "value": None, "visible": False}
+    if len(pair.class_names) <= MOST_TILES:
+        return {"choices": list(pair.class_names), "value": chosen, "visible": True}, gone
     # As they are, "file" and "radio" would be keys of Gradio's own translations.
-    shown = [(name[:1].upper() + name[1:], name) for name in names]
-    return gr.Dropdown(shown, value=names[0], label="Class", info=f"{info} Type to search.", elem_id="class",
-                       elem_classes=further.STATIC)  # fmt: skip
+    shown = [(name[:1].upper() + name[1:], name) for name in pair.class_names]
+    return gone, {"choices": shown, "value": chosen, "visible": True}
+
+
+def _wire_classes(menu: Menu, classes: tuple[gr.Radio, gr.Dropdown], models: ModelControls) -> None:
+    """Another pair may know other classes. Only a visitor's own choice: what the address restores brings its class."""
+
+    def show(pair: object, world: object, name: object) -> list:
+        try:
+            outline, chosen = menu.outline({"pair": pair}), name if world is None else world
+        except SDVARError:
+            return [gr.skip(), gr.skip()]
+        if chosen not in outline.class_names:
+            chosen = outline.class_names[0]
+        return [gr.update(**one) for one in _classes_of(outline, chosen)]
+
+    models.pair.input(show, [models.pair, *classes], list(classes), **further.QUIET)
 
 
 def _slider(name: str, label: str, bounds: tuple[float, float, float], value: float) -> gr.Slider:
@@ -131,12 +166,12 @@ def _wire(visits: Visits, visit: gr.State, settings: list, buttons: dict, stage:
     private = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [stage, visit]
     for asked in (buttons["generate"].click, stage.generate):
-        asked(run, [visit, *settings], outputs, **MODELS, **private).then(
-            _compare(visits), visit, outputs, **MODELS, **private
+        asked(run, [visit, *settings], outputs, **CALLING, **private).then(
+            _compare(visits), visit, outputs, **CALLING, **private
         )
     # Presses that come faster than events wait their turn.
-    buttons["step"].click(step, [visit, *settings], outputs, trigger_mode="multiple", **MODELS, **private)
-    stage.forward(forward, visit, outputs, trigger_mode="multiple", **MODELS, **private)
+    buttons["step"].click(step, [visit, *settings], outputs, trigger_mode="multiple", **CALLING, **private)
+    stage.forward(forward, visit, outputs, trigger_mode="multiple", **CALLING, **private)
     buttons["stop"].click(stop, visit, None, queue=False, **private)
     buttons["reset"].click(reset, visit, outputs, queue=False, **private)
     for control in settings:
@@ -158,21 +193,28 @@ def _wire_sides(visits: Visits, visit: gr.State, stage: gr.HTML) -> None:
 
     private = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [stage, visit]
-    forked = stage.fork(fork, visit, outputs, **MODELS, **private)
-    forked.then(_compare(visits), visit, outputs, **MODELS, **private)
-    stage.beside(beside, visit, outputs, **MODELS, **private)
-    stage.choose(choose, visit, outputs, **MODELS, **private)
+    forked = stage.fork(fork, visit, outputs, **CALLING, **private)
+    forked.then(_compare(visits), visit, outputs, **CALLING, **private)
+    stage.beside(beside, visit, outputs, **CALLING, **private)
+    stage.choose(choose, visit, outputs, **CALLING, **private)
 
 
-def _wire_address(page: gr.Blocks, visits: Visits, visit: gr.State, settings: dict, stage: gr.HTML) -> None:
+def _wire_address(
+    page: gr.Blocks, visits: Visits, visit: gr.State, classes: tuple, settings: dict, stage: gr.HTML
+) -> None:
     """When the page opens: the address's settings into the controls, and its run onto the stage."""
-    # Without the options: each has the default of the rule that the address names.
-    defaults = {name: control.value for name, control in settings.items() if name not in OPTIONS}
+    # Without the options: each has the default of the rule that the address names. Without models: they are the first.
+    defaults = {name: control.value for name, control in settings.items() if name not in (*OPTIONS, *MODELS)}
+    defaults["label"] = visits.pair.class_names[0]
     asked = gr.State(None)
 
     def read(request: gr.Request) -> list:
-        address = read_address(request.query_params, defaults, visits.pair)
-        return [further.restored(name, address.settings) for name in settings] + [address]
+        address = read_address(request.query_params, defaults, visits.menu)
+        shown = [gr.skip(), gr.skip()]
+        if "label" in address.settings:
+            outline = visits.menu.outline(address.settings)
+            shown = [gr.update(**one) for one in _classes_of(outline, address.settings["label"])]
+        return [*shown, *(further.restored(name, address.settings) for name in settings), address]
 
     def show(visit: Visit | None, address: Address) -> Iterator[tuple[Payload, Visit]]:
         visit = visit or new_visit()
@@ -186,9 +228,9 @@ def _wire_address(page: gr.Blocks, visits: Visits, visit: gr.State, settings: di
 
     private = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [stage, visit]
-    opened = page.load(read, None, [*settings.values(), asked], queue=False, **private)
-    shown = opened.then(show, [visit, asked], outputs, **MODELS, **private)
-    shown.then(_compare(visits), visit, outputs, **MODELS, **private)
+    opened = page.load(read, None, [*classes, *settings.values(), asked], queue=False, **private)
+    shown = opened.then(show, [visit, asked], outputs, **CALLING, **private)
+    shown.then(_compare(visits), visit, outputs, **CALLING, **private)
 
 
 def _compare(visits: Visits) -> Callable[[Visit | None], Iterator[tuple[Payload, Visit]]]:
@@ -199,8 +241,9 @@ def _compare(visits: Visits) -> Callable[[Visit | None], Iterator[tuple[Payload,
 
 
 def _as_settings(values: tuple) -> dict:
-    """The settings by name, with the further choices where they are given."""
-    return dict(zip((*ORDER, *FURTHER)[: len(values)], values, strict=True))
+    """The settings by name; the first two values are the world and the class, of which one is None."""
+    world, name, *rest = values
+    return dict(zip((*ORDER, *FURTHER), [name if world is None else world, *rest], strict=True))
 
 
 def generate_endpoint(visits: Visits) -> Callable[..., dict]:
@@ -221,7 +264,7 @@ def generate_endpoint(visits: Visits) -> Callable[..., dict]:
         """Decode one picture: a PNG data URL and the numbers of its run. World is a name or an index."""
         values = (world, seed, rule, gamma, draft_length, guidance, temperature, top_k, top_p, carry_over)
         try:
-            return _answer(generate(visits.pair, Request(**_as_settings(values))))
+            return _answer(generate(visits.pair, Request(**dict(zip(ORDER, values, strict=True)))))
         except SDVARError as error:
             raise gr.Error(str(error), print_exception=False) from error
 

@@ -8,7 +8,7 @@ from app.address import Address
 from app.choices import NO_FAULT
 from app.session import Payload, Visit, new_visit
 from app.stage import build_tree_stage
-from app.tabs.scales import FORGET_AFTER, MODELS, ROLL
+from app.tabs.scales import CALLING, FORGET_AFTER, ROLL
 from app.tabs.share import Share
 from app.tree.address import names_tree, read_tree_address
 from app.tree.choices import EXPANSIONS, LONGEST_TEXT, MOST_NODES, VERIFICATIONS
@@ -47,7 +47,7 @@ def build_tree(page: gr.Blocks, tabs: gr.Tabs, tab: gr.Tab, visits: TreeVisits) 
         with gr.Column(elem_id="tree-stage-column", min_width=320, scale=1):
             stage = build_tree_stage([*ORDER], visits.frames, visits.token)
     _wire(visits, visit, [*settings.values(), fault], buttons, stage)
-    share.wire(visits, visit, stage, MODELS)
+    share.wire(visits, visit, stage, CALLING)
     _wire_opening(page, tabs, tab, visits, visit, settings, stage)
 
     def leave(visit: Visit) -> None:
@@ -137,11 +137,11 @@ def _wire(visits: TreeVisits, visit: gr.State, settings: list, buttons: dict, st
 
     outputs = [stage, visit]
     for asked in (buttons["generate"].click, stage.generate):
-        made = asked(run, [visit, *settings], outputs, **MODELS, **PRIVATE)
-        made.then(compare, visit, outputs, **MODELS, **PRIVATE)
+        made = asked(run, [visit, *settings], outputs, **CALLING, **PRIVATE)
+        made.then(compare, visit, outputs, **CALLING, **PRIVATE)
     # Presses that come faster than events wait their turn.
-    buttons["step"].click(step, [visit, *settings], outputs, trigger_mode="multiple", **MODELS, **PRIVATE)
-    stage.forward(forward, visit, outputs, trigger_mode="multiple", **MODELS, **PRIVATE)
+    buttons["step"].click(step, [visit, *settings], outputs, trigger_mode="multiple", **CALLING, **PRIVATE)
+    stage.forward(forward, visit, outputs, trigger_mode="multiple", **CALLING, **PRIVATE)
     buttons["stop"].click(stop, visit, None, **QUIET)
     buttons["reset"].click(reset, visit, outputs, **QUIET)
     for control in settings:
@@ -175,8 +175,8 @@ def _wire_opening(
 
     outputs = [stage, visit]
     opened = page.load(read, None, [tabs, *settings.values(), asked], **QUIET)
-    opened.then(show, [visit, asked], outputs, **MODELS, **PRIVATE)
-    tab.select(greet, visit, stage, **MODELS, **PRIVATE)
+    opened.then(show, [visit, asked], outputs, **CALLING, **PRIVATE)
+    tab.select(greet, visit, stage, **CALLING, **PRIVATE)
 
 
 def _as_settings(values: tuple) -> dict:

@@ -50,9 +50,9 @@ class TreeVisits(Visits):
         """What the controls ask for."""
         return asked_text(settings)
 
-    def begun(self, name: str, request: TextRequest, fault: str | None, origin: None = None) -> TextRun:
+    def begun(self, name: str, asked: Asked, origin: None = None) -> TextRun:
         """A new run; there are no forks of texts."""
-        return TextRun(name, self.pair, request, fault)
+        return TextRun(name, self.pair, asked.request, asked.fault)
 
     def opened(self, name: str, path: Path) -> OpenedText:
         """The run of a trace file."""

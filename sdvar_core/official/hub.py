@@ -3,13 +3,16 @@
 Nothing is asked of the network at import, and nothing at all where the cache has the file.
 """
 
+import hashlib
 import io
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import huggingface_hub
+from filelock import FileLock, Timeout
 from huggingface_hub import constants
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -18,6 +21,8 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
+from huggingface_hub.file_download import http_get, repo_folder_name
+from huggingface_hub.utils import build_hf_headers
 from tqdm import tqdm
 
 from sdvar_core.errors import CheckpointError
@@ -35,28 +40,55 @@ def cached(file: HubFile) -> Path | None:
     return Path(found) if isinstance(found, str | os.PathLike) else None
 
 
-def remote_size(file: HubFile) -> int:
-    """Bytes of the file on the hub, 0 where the hub does not say; CheckpointError without a network."""
-    found = _asked(file, lambda: huggingface_hub.hf_hub_download(file.repository, file.filename, dry_run=True))
-    return found.file_size or 0
-
-
 def fetch(file: HubFile, progress: Progress | None = None) -> Path:
     """The file on this machine, downloaded first if need be; an interrupted download goes on where it stopped.
 
     ``progress`` hears of the size before the first byte. Raises CheckpointError, with what to do, if the disk is too
-    small, or if the file is neither in the cache nor to be had.
+    small, or if the file is neither in the cache nor to be had, or is not what the hub says it is.
     """
     here = cached(file)
     if here is not None:
         return here
-    size = remote_size(file)
-    check_disk(file.filename, size, cache_folder())
-    if progress is not None:
-        progress(file.filename, 0, size)
-    bar = _bar_telling(file, progress)
-    path = _asked(file, lambda: huggingface_hub.hf_hub_download(file.repository, file.filename, tqdm_class=bar))
-    return Path(path)
+    url = huggingface_hub.hf_hub_url(file.repository, file.filename)
+    known = _asked(file, lambda: huggingface_hub.get_hf_file_metadata(url))
+    whole = _blobs(file) / known.etag
+    part = whole.with_name(f"{known.etag}.sdvar-part")
+    if not whole.exists():
+        done, size = part.stat().st_size if part.exists() else 0, known.size or 0
+        check_disk(file.filename, size - done, part)
+        if progress is not None:
+            progress(file.filename, done, size)
+        _asked(file, lambda: _download(url, part, size, _bar_telling(file, progress)))
+        _check_sum(file, part, known.etag)
+        os.replace(part, whole)
+    return Path(_asked(file, lambda: huggingface_hub.hf_hub_download(file.repository, file.filename)))
+
+
+def _download(url: str, part: Path, size: int, bar: type[tqdm]) -> None:
+    """What is missing of a file. huggingface_hub itself throws a broken-off one away, and those here have gigabytes.
+
+    The lock is its own, too: one process at a time writes.
+    """
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(part.with_suffix(".lock"), timeout=0), part.open("ab") as content:
+        done = content.tell()
+        http_get(url, content, resume_size=done, expected_size=size or None, headers=build_hf_headers(), tqdm_class=bar)
+
+
+def _check_sum(file: HubFile, path: Path, etag: str) -> None:
+    """CheckpointError, and the file is gone, if the hub names a SHA-256 and it has another."""
+    if re.fullmatch("[0-9a-f]{64}", etag) is None:
+        return
+    with path.open("rb") as content:
+        found = hashlib.file_digest(content, "sha256").hexdigest()
+    if found != etag:
+        path.unlink()
+        raise CheckpointError(f"What came of {file.filename} of {file.repository} is damaged: ask for it again.")
+
+
+def _blobs(file: HubFile) -> Path:
+    """Where huggingface_hub keeps the contents of a repository, each under the tag that the hub gives it."""
+    return cache_folder() / repo_folder_name(repo_id=file.repository, repo_type="model") / "blobs"
 
 
 def cache_folder() -> Path:
@@ -89,6 +121,8 @@ def _asked(file: HubFile, ask: Callable):
     where = f"{file.filename} of {file.repository}"
     try:
         return ask()
+    except Timeout as error:
+        raise CheckpointError(f"{where} is being downloaded by another program: wait for it.") from error
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError) as error:
         raise CheckpointError(
             f"{where} is not in the cache and the hub cannot be reached: connect once, or give the path of a copy."

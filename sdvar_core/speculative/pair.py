@@ -67,27 +67,13 @@ class Tokenizer(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """A draft, a target and the tokenizer that both speak."""
+class Outline:
+    """What is known of a pair before its models are loaded: all that requests are checked against."""
 
     name: str
-    draft: ScaleModel
-    target: ScaleModel
-    tokenizer: Tokenizer
     schedule: Schedule
     codes: int
     class_names: tuple[str, ...]
-    precision: str = "float32"  # of the transformers' blocks
-
-    @property
-    def device(self) -> torch.device:
-        """Where the models are."""
-        return self.tokenizer.quantizer.codebook.device
-
-    @property
-    def judging_device(self) -> torch.device:
-        """Where distributions are made and judged: beside the models, or on the CPU where those have no float64."""
-        return torch.device("cpu") if self.device.type == "mps" else self.device
 
     def class_index(self, label: Label) -> int:
         """The index of a class name or of an index; RequestError for an unknown one."""
@@ -103,6 +89,26 @@ class Pair:
     def class_indices(self, request: Request) -> Tensor:
         """int64 (batch,)."""
         return torch.tensor([self.class_index(label) for label in request.labels], dtype=torch.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair(Outline):
+    """A draft, a target and the tokenizer that both speak."""
+
+    draft: ScaleModel
+    target: ScaleModel
+    tokenizer: Tokenizer
+    precision: str = "float32"  # of the transformers' blocks
+
+    @property
+    def device(self) -> torch.device:
+        """Where the models are."""
+        return self.tokenizer.quantizer.codebook.device
+
+    @property
+    def judging_device(self) -> torch.device:
+        """Where distributions are made and judged: beside the models, or on the CPU where those have no float64."""
+        return torch.device("cpu") if self.device.type == "mps" else self.device
 
     @torch.inference_mode()
     def render(self, tokens: Sequence[np.ndarray]) -> np.ndarray:

@@ -21,6 +21,10 @@ test("of the further choices only those that matter are written, and no others s
   const handed = { rule: "coupled", plan: "draft first, target from n", handover: 4, fault: "no rollback", tolerance: 0 };
   assert.equal(queryOf("?k=3", handed, null, [], scalesTab(RULES)),
     "?rule=coupled&plan=draft+first%2C+target+from+n&handover=4&fault=no+rollback");
+  const home = { pair: "tiny", device: "cpu", precision: "float32" }, tab = scalesTab(RULES, home);
+  assert.equal(queryOf("?pair=x&device=y&precision=z", { seed: 7, ...home }, null, [], tab), "?seed=7");
+  assert.equal(queryOf("", { seed: 7, ...home, precision: "bfloat16" }, null, [], tab),
+    "?seed=7&pair=tiny&device=cpu&precision=bfloat16");
   assert.equal(queryOf("?plan=x&fault=y", { seed: 7, plan: "speculate to the end", fault: "none", phases: [] }, 1), "?seed=7&event=1");
 });
 
