@@ -4,6 +4,7 @@ All visitors share one download. It lives as long as somebody watches it; whoeve
 """
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class Job:
         self.name, self.line, self.watchers = name, f"Asking for the files of {name} …", 0
         self.stopping = False
         self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -56,9 +57,12 @@ class Job:
             patience.start()
 
     def _read(self) -> None:
-        with self._process.stdout as lines:  # text: "\r", which writes over a line, ends one too
-            for line in lines:
-                self.line = line.strip()[:LONGEST_LINE] or self.line
+        with self._process.stdout as output:
+            rest = b""
+            while heard := output.read1():
+                *lines, rest = re.split(rb"[\r\n]", rest + heard)  # "\r" comes before what writes over a line
+                said = [line for line in (*lines, rest) if line.strip()]
+                self.line = said[-1].decode("utf-8", "replace")[:LONGEST_LINE] if said else self.line
         self._process.wait()
 
 

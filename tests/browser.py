@@ -109,12 +109,13 @@ def free_port():
 
 
 @contextmanager
-def served(pair, text_pair=None, text_loader=None):
-    """The page on a pair of picture models, and on one of language models if a test has one or a way to load it."""
+def served(pair, text_pair=None, text_loader=None, **menu):
+    """The page on a pair of picture models, and on one of language models if a test has one or a way to load it; menu:
+    see ``build_page``."""
     from app.page import build_page, launch_options  # here, since Gradio takes seconds and most tests do without
 
     loader = text_loader or (text_pair and (lambda: text_pair))
-    page = build_page(lambda: pair, *([loader] if loader else []))
+    page = build_page(lambda: pair, *([loader] if loader else []), **menu)
     page.visits.warm_up()  # as app.py does: the first run is slower
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -49,6 +49,7 @@ class Published:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.pause, self.breaks = folder, 0.0, None
+        self.hung_up = 0  # how often the other side did
         self.sent: list[tuple[str, int]] = []  # file, first byte
         self.tags = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
@@ -80,7 +81,8 @@ def serving(folder: Path):
                         return
                     self.wfile.write(content[start : start + CHUNK])
                     time.sleep(published.pause)
-            except OSError:  # the visitor pressed Stop
+            except OSError:
+                published.hung_up += 1
                 self.close_connection = True
 
         def _head(self) -> tuple[Path | None, int]:

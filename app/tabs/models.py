@@ -45,9 +45,10 @@ class ModelControls:
         """Keep the section true, and what depends on the pair elsewhere: the line in the title bar, and the ends of
         sliders."""
         asked, section = self.controls(), [self.pair, self.precision, self._note, self._get]
-        for control in asked:
-            control.change(self._everywhere, asked, [*section, about, gamma, top_k, handover], **QUIET)
-        self._section.expand(self._shown, asked, section, **QUIET)
+        changed = [self._section.expand, *(control.change for control in asked)]
+        # One event for all: the answer to the last of them is the last to arrive.
+        everywhere = [*section, about, gamma, top_k, handover]
+        gr.on(changed, self._everywhere, asked, everywhere, trigger_mode="always_last", **QUIET)
         watching = self._get.click(self._watch, asked, [*section, self._stop], **WATCHING)
         buttons = [self._note, self._get, self._stop]
         self._stop.click(_stopped, None, buttons, cancels=watching, **QUIET)
