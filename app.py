@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from app.page import build_page, launch_options
-from sdvar_core import PAIRS, Pair, SDVARError, load_pair
+from sdvar_core import PAIRS, Pair, SDVARError, load_pair, needs
 
 PAIR = "tiny-worlds"
 PARTS = ("draft", "target", "tokenizer")
@@ -27,6 +27,8 @@ def main() -> None:
         return load_pair(name, device, precision, **(parts if name == options.pair else {}))
 
     try:
+        if not any(parts.values()) and needs(options.pair).still_to_write:
+            sys.exit(f"{options.pair} is not here yet: python -m sdvar_core.fetch {options.pair}")
         page = build_page(lambda: load(options.pair, options.device), places=options.others, load=load)
     except SDVARError as error:
         sys.exit(f"SDVAR cannot start: {error}")
@@ -44,7 +46,10 @@ def _parse() -> argparse.Namespace:
     )  # fmt: skip
     for part in PARTS:
         parser.add_argument(f"--{part}", type=Path, help=f"folder or official file, instead of the pair's {part}")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.others < 0:
+        parser.error(f"--others must be at least 0, found {options.others}.")
+    return options
 
 
 if __name__ == "__main__":

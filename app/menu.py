@@ -55,12 +55,12 @@ class Menu:
         self.places = places
         self._load_first, self._first = first, None
         self._shelf = Shelf(places, load, leaving)
-        self._lock = threading.RLock()
+        self._beginning, self._loading = threading.Lock(), threading.Lock()
 
     @property
     def first(self) -> Pair:
         """The pair that the page opens with."""
-        with self._lock:
+        with self._beginning:
             self._first = self._first or self._load_first()
             return self._first
 
@@ -117,7 +117,7 @@ class Menu:
         """The pair, read from the disk if it is not in memory; CheckpointError if it is not there or does not fit."""
         if choice is None:
             return self.first
-        with self._lock:
+        with self._loading:
             if not self.holds(choice):
                 self.check(choice)
             try:
@@ -130,8 +130,8 @@ class Menu:
         """RequestError if these cannot be in memory at once."""
         if len(set(choices) - {None}) > self.places:
             raise RequestError(
-                f"This page holds {self.places} pairs in memory besides the first: press Reset, or choose the models "
-                "of the run on the left."
+                "The models of both runs cannot be in memory at once: press Reset, or choose the models of the run on "
+                "the left."
             )
 
     def check(self, choice: Choice) -> None:
@@ -161,7 +161,7 @@ class Menu:
         if choice.pair == self.first.name:
             return "opened with the page"
         wanted = needs(choice.pair, choice.precision)
-        memory = f"{gigabytes(wanted.memory)} of memory"
+        memory = f"{gigabytes(wanted.memory_on(choice.device))} of memory"
         if self.holds(choice):
             return "in memory"
         try:

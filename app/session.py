@@ -26,7 +26,6 @@ MOST_EVENTS = 8  # of one streamed value
 SHORTEST_PAUSE = 0.08  # seconds between streamed values
 CHEAP = 5.0  # seconds of target time up to which the target-only run is made as well
 
-NOTHING_TO_GO_ON = "There is no run to go on with: press Generate or Step."
 NOTHING_YET = "There is no run yet: press Generate or Step first."
 NO_FORK = "A run of a trace file cannot be forked: press Generate to make it here, then fork that one."
 NOT_ALIKE = "The two runs have other scales or codes: there is nothing to compare. Press Reset for a new one."
@@ -98,7 +97,7 @@ class Visits(Answers):
         """One event more of the run that is shown, whatever the controls say by now."""
         try:
             if visit.asked is None:
-                raise RequestError(NOTHING_TO_GO_ON)
+                raise RequestError(NOTHING_YET)
             yield from self._loading(visit, visit.asked)
             run, visit = self._run(visit, visit.asked, again=False)
             yield from self._step(run, visit)
@@ -188,8 +187,7 @@ class Visits(Answers):
         if there is none."""
         if not all(self.menu.holds(one.asked.models) for one in (visit, visit.kept) if one and one.asked):
             raise SDVARError(MADE_ROOM)
-        seat = self._seat(visit)
-        run = seat.run or seat.kept
+        run = next(self._seat(visit).both(), None)
         if run is None or not run.frames:
             raise SDVARError("There is no run to share yet: press Generate or Step, or open a trace file.")
         return run.shown()
@@ -215,8 +213,9 @@ class Visits(Answers):
         return {"sequence": next(self._sequence), **payload_of(run, kept, first, **said)}
 
     def _loading(self, visit: Visit, wanted: Asked) -> Iterator[tuple[Payload, Visit]]:
-        """Says so, if models must be read from the disk first."""
+        """Says so, if models must be read from the disk first; SDVARError if they cannot be."""
         if not self.menu.holds(wanted.models):
+            self.menu.check(wanted.models)
             yield self.payload(visit, notice=f"Reading the models of {wanted.models.pair} …", busy=True), visit
 
     def _run(self, visit: Visit, wanted: Asked, again: bool) -> tuple[Run, Visit]:

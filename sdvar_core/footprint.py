@@ -27,6 +27,10 @@ class Needs:
     resident: int
     memory: int
 
+    def memory_on(self, device: str) -> int:
+        """Bytes of the memory of that device; models are read in the memory of the CPU, which others share."""
+        return self.resident if device.startswith("cuda") else self.memory
+
 
 def needs(name: str, precision: str = "float32", batch: int = 1) -> Needs:
     """What an official pair needs, from its shapes and the cache, without asking the network; zeros for embedded ones.
@@ -63,11 +67,9 @@ def check_fits(name: str, device: str = "cpu", precision: str = "float32", retur
     returned: bytes there that come free before the pair is loaded.
     """
     wanted, free = needs(name, precision), free_memory(device) + returned
+    _refuse(name, precision, wanted.memory_on(device), free, f"memory on {device}")
     if device.startswith("cuda"):
-        _refuse(name, precision, wanted.resident, free, f"memory on {device}")
-        _refuse(name, precision, wanted.disk // 2, free_memory(), "memory while it is read")
-    else:
-        _refuse(name, precision, wanted.memory, free, "memory")
+        _refuse(name, precision, wanted.disk // 2, free_memory(), "memory on cpu while it is read")
 
 
 def _refuse(name: str, precision: str, wanted: int, free: int, what: str) -> None:
@@ -81,7 +83,8 @@ def _refuse(name: str, precision: str, wanted: int, free: int, what: str) -> Non
 def free_memory(device: str = "cpu") -> int:
     """Bytes that are free on a device; of a CPU and of MPS, which shares its memory, those that a container leaves."""
     if device.startswith("cuda"):
-        return torch.cuda.mem_get_info(device)[0]
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch keeps what it had
+        return torch.cuda.mem_get_info(device)[0] + unused
     return min(psutil.virtual_memory().available, _left_by(CONTAINER))
 
 

@@ -1,6 +1,7 @@
 """The pictures of the page that the README shows: ``python -m tests.pictures docs``.
 
-Two screenshots of a finished run, light and dark, a short film of the same run being walked through, and the Tree tab.
+Two screenshots of a finished run, light and dark, a short film of the same run being walked through, the Tree tab, and
+the Models section.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from tests import tree_browser
 from tests.browser import drawn, generate, go_to, launched, served
 
 SIZE = {"width": 1440, "height": 900}
+RAIL = {"x": 0, "y": 48, "width": 264, "height": 852}
 FILM_WIDTH, COLOURS = 960, 96
 MILLISECONDS, LAST = 450, 3000  # of a picture of the film, and of its last one
 SHOWN = ("drafted", "target_call", "judged", "bonus")  # kinds of events that the film stops at
@@ -53,18 +55,30 @@ def tree(browser: Browser, url: str) -> Page:
     return page
 
 
+def models(page: Page) -> None:
+    """Open the Models section and choose a pair that is still to be downloaded."""
+    page.click("#models > button, #models .label-wrap")
+    page.locator("#pair label", has_text="var-d16-d20").click()
+    page.wait_for_selector("#models-get")
+    page.locator("#precision").scroll_into_view_if_needed()
+    page.mouse.move(0, 0)
+
+
 def main() -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     pair, text_pair = sd.load_pair("tiny-worlds"), sd.load_pair("python-bytes")
-    with served(pair, text_pair) as url, sync_playwright() as playwright, launched(playwright) as browser:
+    with served(pair, text_pair, places=1) as url, sync_playwright() as playwright, launched(playwright) as browser:
         for theme in ("dark", "light"):
             page = opened(browser, url, theme)
             drawn(page)
             page.screenshot(path=folder / f"scales-{theme}.png")
         first, *others = film(page)
+        models(page)
+        drawn(page)
+        page.screenshot(path=folder / "models.png", clip=RAIL)
         page = tree(browser, url)
         drawn(page)
         page.screenshot(path=folder / "tree.png")

@@ -172,7 +172,7 @@ def test_two_runs_that_cannot_be_in_memory_at_once(visits, loader):
     _, mine = gathered(visits.generate(new_visit(), on(ONE)))
     _, mine = visits.beside(mine)
     *_, (payload, after) = visits.generate(mine, on(TWO))
-    assert "holds 1 pairs in memory besides the first" in payload["notice"]
+    assert "cannot be in memory at once: press Reset" in payload["notice"]
     assert after == mine
     assert [name for name, *_ in loader.loaded] == [ONE]
 
@@ -200,7 +200,9 @@ def test_what_cannot_be_loaded_is_one_sentence_and_loses_nothing(here, loader):
     assert payload["notice"] == "var-d16-d30 is not here yet: under Models press 'Download 9.7 GB'."
     here["cpu"] = 10**9
     *_, (payload, after) = visits.generate(mine, on(ONE))
-    assert payload["notice"].startswith(f"{ONE} in float32 needs 6.9 GB of memory, but 1.0 GB are free: choose a")
+    assert payload["notice"].startswith(
+        f"{ONE} in float32 needs 6.9 GB of memory on cpu, but 1.0 GB are free: choose a"
+    )
     assert without_time(visits.frames(mine.name, 0, 32)["frames"]) == without_time(frames)[:32]
 
 

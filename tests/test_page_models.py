@@ -8,7 +8,7 @@ from huggingface_hub import constants
 
 import sdvar_core as sd
 from app.downloads import Downloads
-from tests.browser import BROWSER_TEST, generate, served
+from tests.browser import BROWSER_TEST, generate, go_to, served
 from tests.conftest import ready
 from tests.small_hub import publish, serving, small_configurations, small_fetch_command
 from tests.test_page_address import query, wait_for_address
@@ -70,7 +70,8 @@ def test_a_closed_tab_ends_its_download(page, hub):
 def test_a_pair_is_downloaded_chosen_and_drawn_with(page, visit, hub, offered, pair):
     assert row(page, "tiny-worlds").first.inner_text() == "tiny-worlds\nships with this page"
     assert row(page, "var-d16-d30").inner_text().endswith("8.1 GB to get")  # its draft and its tokenizer are small here
-    generate(page)
+    page.click("#step")
+    page.wait_for_function("sdvar.count === 1 && !sdvar.busy")
     before = page.evaluate("sdvar.header.run")
     choose_pair(page, PAIR)
     assert page.inner_text("#about-scales") == f"{PAIR} · 680 tokens in 10 scales · cpu, float32"
@@ -105,9 +106,10 @@ def test_a_pair_is_downloaded_chosen_and_drawn_with(page, visit, hub, offered, p
     trace = sd.generate(sd.load_pair(PAIR), label="volcano", seed=7, gamma=0)
     assert with_page == [tokens[0].tolist() for tokens in trace.tokens]
     # Another visitor opens the address.
-    wait_for_address(page, event=str(page.evaluate("sdvar.count")))
+    go_to(page, 1)
+    wait_for_address(page, event="2")
     other = ready(visit(f"{offered}?{urlsplit(page.url).query}"))
-    other.wait_for_function("sdvar.finished && !sdvar.busy", timeout=60_000)
+    other.wait_for_function("sdvar.count === 2 && !sdvar.busy")
     assert other.evaluate("sdvar.header.settings") == page.evaluate("sdvar.header.settings")
     assert other.input_value("#class input") == "Volcano"
     assert other.inner_text("#about-scales").startswith(PAIR)
@@ -117,8 +119,8 @@ def test_a_pair_is_downloaded_chosen_and_drawn_with(page, visit, hub, offered, p
     page.wait_for_selector("#world label")
     assert page.is_hidden("#class")
     assert page.is_checked("#world input[value='volcano']")
-    generate(page)
-    assert page.evaluate("sdvar.header.pair") == "tiny-worlds"
+    page.click("#step")
+    page.wait_for_function("sdvar.header.pair === 'tiny-worlds' && !sdvar.busy")
     page.wait_for_function("!new URLSearchParams(location.search).has('pair')")
 
 
@@ -128,7 +130,7 @@ def test_what_does_not_fit_is_said_before_it_is_downloaded(page, monkeypatch):
     page.wait_for_selector("#models-note .refused")
     sentence = page.inner_text("#models-note")
     assert sentence.startswith("var-d36 in float32 needs ")
-    assert sentence.endswith("of memory, but 2.0 GB are free: choose a smaller pair or another precision.")
+    assert sentence.endswith("of memory on cpu, but 2.0 GB are free: choose a smaller pair or another precision.")
     assert page.is_hidden("#models-get")
     page.wait_for_function("document.querySelector('#pair').innerText.includes('too large here')")
     page.click("#generate")

@@ -207,13 +207,17 @@ def test_needs_are_counted_from_the_shapes(monkeypatch):
 
 def test_what_cannot_fit_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr("sdvar_core.footprint.free_memory", lambda device="cpu": 4_000_000_000)
-    with pytest.raises(sd.CheckpointError, match=r"var-d16-d30 in float32 needs .* GB of memory, but 4\.0 GB are free"):
+    with pytest.raises(
+        sd.CheckpointError, match=r"var-d16-d30 in float32 needs .* GB of memory on cpu, but 4\.0 GB are free"
+    ):
         sd.check_fits("var-d16-d30")
     with pytest.raises(
         sd.CheckpointError, match=r"in bfloat16 needs 5\.\d GB of memory on cuda:0, but 4\.0 GB are free"
     ):
         sd.check_fits("var-d16-d30", "cuda:0", "bfloat16")
-    with pytest.raises(sd.CheckpointError, match=r"needs 9\.7 GB of memory while it is read, but 4\.0 GB are free"):
+    with pytest.raises(
+        sd.CheckpointError, match=r"needs 9\.7 GB of memory on cpu while it is read, but 4\.0 GB are free"
+    ):
         sd.check_fits("var-d16-d30", "cuda:0", "bfloat16", returned=2_000_000_000)
     sd.check_fits("var-d16-d30", returned=16_000_000_000)
     sd.check_fits("tiny-worlds")

@@ -71,7 +71,7 @@ class ModelControls:
         except SDVARError as error:
             return [gr.skip(), gr.skip(), _paragraph(error, "refused"), _seen(False)]
         wanted, button = needs(pair, precision) if pair in PAIRS else None, _seen(False)
-        note = _paragraph(PAIRS[pair].sentence + _needed(wanted) if wanted else "")
+        note = _paragraph(PAIRS[pair].sentence + _needed(wanted, device) if wanted else "")
         try:
             self._menu.check_fits(choice)
             if wanted and wanted.still_to_write:
@@ -124,10 +124,10 @@ def _stopped() -> tuple:
     return _paragraph(STOPPED), _seen(True), _seen(False)
 
 
-def _needed(wanted: Needs) -> str:
+def _needed(wanted: Needs, device: str) -> str:
     if not wanted.disk:
         return ""
-    return f" Needs {gigabytes(wanted.disk)} of disk and {gigabytes(wanted.memory)} of memory."
+    return f" Needs {gigabytes(wanted.disk)} of disk and {gigabytes(wanted.memory_on(device))} of memory on {device}."
 
 
 def _paragraph(text: object, kind: str = "told") -> str:

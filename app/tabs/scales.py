@@ -130,7 +130,7 @@ def _wire_classes(menu: Menu, classes: tuple[gr.Radio, gr.Dropdown], models: Mod
             chosen = outline.class_names[0]
         return [gr.update(**one) for one in _classes_of(outline, chosen)]
 
-    models.pair.input(show, [models.pair, *classes], list(classes), **further.QUIET)
+    models.pair.input(show, [models.pair, *classes], list(classes), trigger_mode="always_last", **further.QUIET)
 
 
 def _slider(name: str, label: str, bounds: tuple[float, float, float], value: float) -> gr.Slider:
