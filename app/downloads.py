@@ -21,7 +21,7 @@ LONGEST_LINE = 300  # characters
 
 
 def fetch_command(name: str) -> list[str]:
-    """The command that downloads and converts a pair and tells how far it is, the last line being the newest."""
+    """The command that downloads and converts a pair; on its standard error it tells how far it is, and what failed."""
     return [sys.executable, "-m", "sdvar_core.fetch", name]
 
 
@@ -32,7 +32,7 @@ class Job:
         self.name, self.line, self.watchers = name, f"Asking for the files of {name} …", 0
         self.stopping = False
         self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -57,7 +57,7 @@ class Job:
             patience.start()
 
     def _read(self) -> None:
-        with self._process.stdout as output:
+        with self._process.stderr as output:
             rest = b""
             while heard := output.read1():
                 *lines, rest = re.split(rb"[\r\n]", rest + heard)  # "\r" comes before what writes over a line
