@@ -30,12 +30,14 @@ LONGEST_PART = 32  # characters of a file name that come from the run
 
 @dataclass(frozen=True)
 class Export:
-    """A kind of file. name: on its button. note: what it is for. ending: of the file. write: makes it."""
+    """A kind of file. name: on its button. note: what it is for. ending: of the file. write: makes it. painted: whether
+    it shows pictures of the run."""
 
     name: str
     note: str
     ending: str
     write: Callable[[Any, Path], object]
+    painted: bool = False
 
 
 def pictures_of(shown: Shown) -> dict[int, np.ndarray]:
@@ -79,10 +81,10 @@ def _slide(form: str) -> Callable[[Shown, Path], None]:
 
 EXPORTS: dict[str, Export] = {
     "trace": Export("Trace", "Every event and number of the run, as JSON; it opens again here.", ".json", _trace),
-    "replay": Export("Replay", "One HTML file that plays the run offline, without a server.", ".html", _replay),
-    "film": Export("Film", "The run as a GIF.", ".gif", _film),
-    "png": Export("Slide PNG", "One figure: picture, numbers, calls, pyramid.", ".png", _slide("png")),
-    "pdf": Export("Slide PDF", "The same figure, sharp at every size.", ".pdf", _slide("pdf")),
+    "replay": Export("Replay", "One HTML file that plays the run offline, without a server.", ".html", _replay, True),
+    "film": Export("Film", "The run as a GIF.", ".gif", _film, True),
+    "png": Export("Slide PNG", "One figure: picture, numbers, calls, pyramid.", ".png", _slide("png"), True),
+    "pdf": Export("Slide PDF", "The same figure, sharp at every size.", ".pdf", _slide("pdf"), True),
 }
 
 

@@ -85,6 +85,7 @@ class Frame(TypedDict):
     counters: Counters
     fork: NotRequired[Forked]
     picture: NotRequired[str]
+    unpainted: NotRequired[bool]
     scale: NotRequired[int]
     read_from: NotRequired[int]
     number: NotRequired[int]
@@ -148,8 +149,11 @@ def header(
     )
 
 
-def frame(trace: Trace, picture: np.ndarray | None, decoder_seconds: float) -> Frame:
-    """The frame of the last event of ``trace``; ``picture`` is uint8 (height, width, 3), decoder_seconds a total."""
+def frame(trace: Trace, picture: np.ndarray | None, decoder_seconds: float, has_picture: bool = False) -> Frame:
+    """The frame of the last event of ``trace``; ``picture`` is uint8 (height, width, 3), decoder_seconds a total.
+
+    has_picture: it can be had; where it is not given the frame is ``unpainted`` and may be asked for, see ``painted``.
+    """
     event = trace.events[-1]
     result: Frame = {
         "index": len(trace.events) - 1,
@@ -163,7 +167,14 @@ def frame(trace: Trace, picture: np.ndarray | None, decoder_seconds: float) -> F
         result["fork"] = told
     if picture is not None:
         result["picture"] = picture_url(picture)
+    elif has_picture:
+        result["unpainted"] = True
     return result
+
+
+def painted(frame: Frame, picture: np.ndarray) -> Frame:
+    """The frame with the picture that it lacked, uint8 (height, width, 3)."""
+    return Frame(**{name: value for name, value in frame.items() if name != "unpainted"}, picture=picture_url(picture))
 
 
 def forked(trace: Trace) -> Forked | None:

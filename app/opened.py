@@ -4,13 +4,13 @@ A trace file may come from anybody. ``sdvar_core`` has checked that it is true t
 page can show it. Its strings stay strings: the browser writes them as text.
 """
 
-import time
 from pathlib import Path
 
 import numpy as np
 
 from app.frames import Baseline, Frame, Header, frame, header
-from app.run import Drawing, Shown
+from app.painting import Drawing, Painter
+from app.run import Shown
 from app.uploads import FOREIGN, LONGEST_NAME, read_upload
 from sdvar_core import Pair, Trace, TraceError
 
@@ -37,17 +37,18 @@ class OpenedRun:
         self.name, self.pair, self.request, self._trace = name, pair, trace.request, trace
         self.schedule, self.codes = trace.schedule, trace.codes
         self.stopped = self.forgotten = False
-        self._decoder_seconds = 0.0
         self.finished = trace.finished
         self.target_seconds = trace.target_seconds
         self.events = list(trace.events)
         known = (trace.pair, trace.schedule, trace.codes) == (pair.name, pair.schedule, pair.codes)
-        pictures = self._rendered() if known else self._last_picture()
+        self.painter = Painter(pair, self.events if known else ())
         self.frames: list[Frame] = []
+        last, its_picture = (None, None) if known else self._last_picture()
         for index in range(len(self.events)):
-            picture, seconds = pictures.get(index, (None, 0.0))
-            self._decoder_seconds += seconds
-            self.frames.append(frame(self._until(index), picture, self._decoder_seconds))
+            until = self._until(index)
+            picture = self.painter.ahead(index, until.draft_seconds + until.target_seconds)
+            picture = its_picture if index == last else picture
+            self.frames.append(frame(until, picture, self.painter.seconds, self.painter.has(index)))
         self.header = self._header(known)
 
     def trace(self) -> Trace:
@@ -72,23 +73,13 @@ class OpenedRun:
         trace = self._trace
         return Trace(trace.pair, self.request, trace.schedule, trace.codes, trace.events[: index + 1])
 
-    def _rendered(self) -> dict[int, tuple[np.ndarray, float]]:
-        """The picture after each event that gives a scale its tokens, and the seconds it took."""
-        tokens, pictures = [], {}
-        for index, event in enumerate(self.events):
-            if isinstance(event, Drawing):
-                tokens = [*tokens[: event.scale], event.tokens[:1].copy()]  # torch wants memory that it may write
-                began = time.perf_counter()
-                picture = self.pair.render(tokens)[0]
-                pictures[index] = picture, time.perf_counter() - began
-        return pictures
-
-    def _last_picture(self) -> dict[int, tuple[np.ndarray, float]]:
+    def _last_picture(self) -> tuple[int | None, np.ndarray | None]:
+        """The last event that has a picture, and what the file has of it."""
         places = [index for index, event in enumerate(self.events) if isinstance(event, Drawing)]
         pictures = self._trace.pictures
         if pictures is None or not places or pictures.shape[3] != 3 or max(pictures.shape[1:3]) > LARGEST_SIDE:
-            return {}
-        return {places[-1]: (pictures[0], 0.0)}
+            return None, None
+        return places[-1], pictures[0]
 
 
 def _refuse_what_no_page_shows(trace: Trace) -> None:

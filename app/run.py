@@ -1,6 +1,5 @@
 """A live run: its generator, and the events and frames that it has given so far."""
 
-import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -8,24 +7,17 @@ import numpy as np
 from app.frames import Baseline, Frame, Header, baseline, frame, header
 from app.inspector import Shortlist, shortlist
 from app.menu import choice_of
+from app.painting import Painter
 from sdvar_core import (
-    Bonus,
-    Carried,
-    Drafted,
     Event,
-    Judged,
     Pair,
     Request,
     Trace,
-    Unverified,
     Violation,
     decode,
     fork,
     trace_of,
 )
-
-Drawing = Drafted | Carried | Judged | Bonus | Unverified
-"""The events that give a scale its tokens."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +54,7 @@ class Run:
             self._source = fork(pair, origin.so_far(), request.forks[-1], **how)
         else:
             self._source = decode(pair, request, **how)
-        self._tokens: list[np.ndarray] = []
-        self._decoder_seconds = 0.0
+        self.painter = Painter(pair, self.events)
 
     @property
     def header(self) -> Header:
@@ -84,9 +75,9 @@ class Run:
             return
         self.events.append(event)
         self.shortlists.append(self._heard[1] if self._heard and self._heard[0] is event else None)
-        picture = self._picture(event) if isinstance(event, Drawing) else None
-        trace = self.so_far()
-        self.frames.append(frame(trace, picture, self._decoder_seconds))
+        trace, index = self.so_far(), len(self.frames)
+        picture = self.painter.ahead(index, trace.draft_seconds + trace.target_seconds)
+        self.frames.append(frame(trace, picture, self.painter.seconds, self.painter.has(index)))
         if trace.finished:
             self.advance()
 
@@ -131,10 +122,3 @@ class Run:
     def _hear(self, event: Event, target, draft) -> None:
         number = sum(not isinstance(earlier, Violation) for earlier in self.events)
         self._heard = event, shortlist(event, target, draft, self.request.at(number).rule)
-
-    def _picture(self, event: Drawing) -> np.ndarray:
-        self._tokens = [*self._tokens[: event.scale], event.tokens]
-        began = time.perf_counter()
-        picture = self.pair.render(self._tokens)[0]
-        self._decoder_seconds += time.perf_counter() - began
-        return picture

@@ -18,7 +18,7 @@ from app.menu import Menu
 from app.opened import OpenedRun, read_trace_file
 from app.payload import Payload, payload_of
 from app.run import Run, Shown
-from app.visit import AnyRun, Seat, Seats, SoundRuns, Visit, alike, new_visit
+from app.visit import AnyRun, Seat, Seats, SoundRuns, Visit, alike, new_visit, paint
 from sdvar_core import Fork, Pair, RequestError, SDVARError, forked
 
 MOST_RUNS = 64
@@ -182,14 +182,14 @@ class Visits(Answers):
         visit = Visit(visit.handle, visit.run + 1, None, len(run.frames))
         return self.payload(visit, run), visit
 
-    def shown(self, visit: Visit) -> Shown:
-        """The run that is shown, of two the right one, for exports; one that made room is computed again. SDVARError
-        if there is none."""
+    def shown(self, visit: Visit, painted: bool = False) -> Shown:
+        """The run for exports, of two the right one, ``painted`` with every scale's picture. SDVARError without one."""
         if not all(self.menu.holds(one.asked.models) for one in (visit, visit.kept) if one and one.asked):
             raise SDVARError(MADE_ROOM)
         run = next(self._seat(visit).both(), None)
         if run is None or not run.frames:
             raise SDVARError("There is no run to share yet: press Generate or Step, or open a trace file.")
+        paint(run, run.painter.settled() if painted else ())
         return run.shown()
 
     def stop(self, visit: Visit) -> None:

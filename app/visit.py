@@ -3,12 +3,13 @@
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 from app.choices import Asked
+from app.frames import painted
 from app.opened import OpenedRun
 from app.run import Run
 from sdvar_core import Outline, Pair, Request, Trace, decode, trace_of
@@ -21,6 +22,13 @@ AnyRun = Run | OpenedRun
 def alike(run: AnyRun, pair: Outline) -> bool:
     """Whether runs of the pair can stand beside this one."""
     return (run.schedule, run.codes) == (pair.schedule, pair.codes)
+
+
+def paint(run: AnyRun, events: Iterable[int]) -> None:
+    """Give the frames of these events the pictures that they lack."""
+    for index in events:
+        if "unpainted" in run.frames[index]:
+            run.frames[index] = painted(run.frames[index], run.painter.paint(index))
 
 
 @dataclass(frozen=True)

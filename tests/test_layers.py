@@ -37,7 +37,8 @@ CORE = {
 }
 COMMANDS = {"training", "evaluate", "bench", "bench_text", "fetch"}  # these may print
 BESIDE = {"stage", "figures", "session", "visit", "answers", "payload", "choices", "run", "opened", "uploads",
-          "inspector", "address", "menu", "downloads", "frames", "encoded", "narration", "exports", "tree"}  # fmt: skip
+          "inspector", "address", "menu", "downloads", "painting", "frames", "encoded", "narration", "exports",
+          "tree"}  # fmt: skip
 # Part of the app → the parts that it may import, itself included.
 APP = {
     **{name: BESIDE for name in BESIDE},

@@ -1,6 +1,7 @@
 """Views that explain: masks to compare, and the difference to the exact picture."""
 
 import base64
+import time
 
 import numpy as np
 import pytest
@@ -72,3 +73,14 @@ def test_the_difference_is_shown_after_every_scale(visitor, pair):
     visitor.keyboard.press("Home")
     drawn(visitor)
     assert "Nothing is committed" in visitor.get_attribute('[data-part="picture"]', "aria-label")
+
+
+def test_pictures_that_were_not_painted_ahead_come_when_someone_looks(finished, visitor, monkeypatch):
+    monkeypatch.setattr("app.painting.QUICK", 0.0)
+    monkeypatch.setattr("app.painting.SHARE", 0.0)
+    generate(visitor)
+    names, until = ("picture", "pyramid"), time.monotonic() + 20.0
+    wanted = [pixels(finished, name) for name in names]
+    while any((pixels(visitor, name) != one).any() for name, one in zip(names, wanted)):
+        assert time.monotonic() < until
+    assert visitor.evaluate("sdvar.frame.counters.decoder_ms") < finished.evaluate("sdvar.frame.counters.decoder_ms")

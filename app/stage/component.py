@@ -1,6 +1,6 @@
 """The stage as a Gradio component: constant HTML and CSS, and JavaScript that draws frames."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,11 +23,11 @@ Answer = Callable[[object, object, object], dict]
 """Answers a question of the page after checking every part of it."""
 
 
-def build_stage(pair: Pair, order: list[str], missing: Answer, token: Answer, swatches: Answer) -> gr.HTML:
+def build_stage(pair: Pair, order: list[str], answers: Mapping[str, Answer]) -> gr.HTML:
     """The component that draws the run whose payloads it is given as values; see ``Visits.payload``.
 
-    order: the names of the settings as the page gives them. missing, token, swatches: see ``Visits.frames``,
-    ``Visits.token`` and ``Visits.swatches``.
+    order: the names of the settings as the page gives them. answers: to ``frames``, ``picture``, ``token`` and
+    ``swatches``, see ``Answers``.
     Events: ``generate`` (the key g), ``forward`` (one event more, asked for at the end of what there is), ``fork`` (see
     ``choices.forked_as``), ``beside`` (keep this run on the left) and ``choose`` (``side``: the run to go on with).
     A function and not a subclass of gr.HTML, because Gradio writes a .pyi file beside every subclass.
@@ -42,11 +42,7 @@ def build_stage(pair: Pair, order: list[str], missing: Answer, token: Answer, sw
         css_template=(HERE / "stage.css").read_text(encoding="utf-8"),
         js_on_load=bundle(HERE, "main.js"),
         apply_default_css=False,
-        server_functions=[
-            _server_function("frames", missing),
-            _server_function("token", token),
-            _server_function("swatches", swatches),
-        ],
+        server_functions=[_server_function(name, answer) for name, answer in answers.items()],
         elem_id="stage",
         idle=idle,
     )

@@ -27,7 +27,7 @@ import { drawRounds } from "./rounds.js";
 import { drawScrubber } from "./scrubber.js";
 import { Selection } from "./selection.js";
 import { Sides } from "./sides.js";
-import { Store } from "./store.js";
+import { SCALES, Store } from "./store.js";
 import { Surface } from "./surface.js";
 import { readTheme } from "./theme.js";
 import { showForking, showTransport, wireTransport } from "./transport.js";
@@ -37,10 +37,10 @@ const part = partsOf(element);
 const clock = new Clock();
 const selection = new Selection();
 const settings = { heat: "verdict", picture: "committed", mask: "block" };
-const missing = (run, first, stop) => server.frames([run, first, stop]);
-const sides = new Sides(() => new Store(props.idle, missing, runsChanged));
-const rules = props.idle.rules || []; // a recording has none
 const asked = (name) => (run, event, index) => server[name]([run, event, index]);
+const language = { ...SCALES, paint: asked("picture") };
+const sides = new Sides(() => new Store(props.idle, asked("frames"), runsChanged, language));
+const rules = props.idle.rules || []; // a recording has none
 const inspector = new Inspector({ token: asked("token"), swatches: asked("swatches") }, () => redraw());
 const address = addressBar(scalesTab(rules, props.idle.models));
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");

@@ -53,17 +53,24 @@ export function settledScale(state) {
 }
 
 // Why there is no picture to show.
-export function blankText(state, settings, { baseline, pictures, header }) {
+export function blankText(state, settings, store) {
+  const { baseline, pictures, header } = store;
   if (state.index < 0) return "The picture appears here";
   if (settings.picture === "difference") {
     if (!baseline) return header && header.opened ? "Not in a trace file" : "Known after the run";
     if (!baseline.differences.length) return "No difference: all tokens equal";
   } else {
     const picture = shownPicture(state, settings);
-    if (pictures && picture !== null && !pictures.has(picture)) return "This picture is not in the file";
+    if (pictures && picture !== null && !pictures.has(picture)) return missingText(store, picture);
   }
   if (settings.picture === "guess") return "Nothing is guessed yet";
   return "Nothing is committed yet";
+}
+
+function missingText(store, picture) {
+  if (!store.unpainted(picture)) return "This picture is not in the file";
+  if (store.frames[picture].refused) return "This picture cannot be painted now";
+  return store.busy ? "Painted when the models rest" : "Being painted …";
 }
 
 // Before the first picture: the finest grid, empty.

@@ -5,8 +5,9 @@ import { VERSION, decodeFrame } from "./frames.js";
 import { emptyState, fold } from "./fold.js";
 
 // How a tab's frames become states: the version that it understands, decodeFrame(frame), emptyState(header),
-// fold(state, frame), and rejects(frame): was a guess corrected?
-const SCALES = { version: VERSION, decodeFrame, emptyState, fold,
+// fold(state, frame), and rejects(frame): was a guess corrected? paint(run, event): a promise of { picture } or
+// { notice }, for events that were not painted ahead; absent where nothing can be painted.
+export const SCALES = { version: VERSION, decodeFrame, emptyState, fold,
   rejects: (frame) => frame.kind === "judged" && frame.kept.includes(0) };
 
 export class Store {
@@ -25,6 +26,7 @@ export class Store {
     this.frames = [];
     this.states = [];
     this.pictures = new Map();
+    this.wished = new Set(); // events whose pictures were asked for
     this.differences = [];
     this.empty = this.language.emptyState(header);
     this.baseline = null;
@@ -103,9 +105,30 @@ export class Store {
     return image;
   }
 
-  // The picture of an event, or null while it is decoded.
+  // The picture of an event, or null while it is on its way. One that was not painted ahead is asked for now that
+  // someone looks: one at a time, and not while the models are at work.
   picture(index) {
+    if (index !== null && !this.pictures.has(index)) this.wish(index);
     return ready(index === null ? null : this.pictures.get(index));
+  }
+
+  // Is the picture of an event still to be painted?
+  unpainted(index) {
+    const frame = this.frames[index];
+    return !!(this.language.paint && frame && frame.unpainted);
+  }
+
+  async wish(index) {
+    if (this.wishing || this.busy || this.wished.has(index) || !this.unpainted(index)) return;
+    const { run } = this.header;
+    this.wished.add(index);
+    this.wishing = true;
+    const answer = await this.language.paint(run, index, 0).catch(() => ({}));
+    this.wishing = false;
+    if (this.header.run !== run) return;
+    if (answer.picture) this.load(index, answer.picture);
+    else this.frames[index].refused = true;
+    this.changed(); // the next one's turn
   }
 
   // How far the picture after a scale is from the exact one, or null.

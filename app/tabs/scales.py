@@ -44,7 +44,8 @@ def build_scales(page: gr.Blocks, visits: Visits, about: gr.HTML) -> None:
             with gr.Column(elem_id="actions"):
                 buttons = _buttons()
         with gr.Column(elem_id="stage-column", min_width=320, scale=1):
-            stage = build_stage(visits.pair, [*ORDER, *FURTHER], visits.frames, visits.token, visits.swatches)
+            answers = {name: getattr(visits, name) for name in ("frames", "picture", "token", "swatches")}
+            stage = build_stage(visits.pair, [*ORDER, *FURTHER], answers)
     models.wire(about, settings["gamma"], settings["top_k"], settings["handover"])
     _wire_classes(visits.menu, classes, models)
     _wire(visits, visit, [*classes, *settings.values()], buttons, stage)

@@ -87,7 +87,7 @@ class Share:
         def make(visit: Visit | None) -> tuple[str | None, Payload]:
             visit = visit or new_visit()
             try:
-                path = self._shelf.put(visit.handle, kind, visits.shown(visit))
+                path = self._shelf.put(visit.handle, kind, visits.shown(visit, self._exports[kind].painted))
             except SDVARError as error:
                 return None, visits.payload(visit, notice=str(error))
             return str(path), gr.skip()

@@ -13,7 +13,7 @@ import { number, tokenFacts } from "../../app/stage/readout.js";
 import { reportOf } from "../../app/stage/report.js";
 import { eventAt } from "../../app/stage/scrubber.js";
 import { Selection, neighbour } from "../../app/stage/selection.js";
-import { Store } from "../../app/stage/store.js";
+import { SCALES, Store } from "../../app/stage/store.js";
 
 const SIDES = [1, 2, 3];
 const HEADER = { version: 2, run: "a.1", sides: SIDES, codes: 8, baseline_calls: 3, settings: { rule: "coupled" } };
@@ -204,6 +204,34 @@ test("a value that comes late changes nothing", async () => {
   await store.receive(payload(someRun(), { sequence: 6, finished: true }));
   assert.equal(store.count, 0);
   assert.equal(store.finished, false);
+});
+
+test("a picture that was not painted ahead is asked for when someone looks, one at a time", async () => {
+  globalThis.Image = class { set src(url) { this.complete = true; this.naturalWidth = 1; this.url = url; } };
+  const frames = someRun().map((frame) => ({ ...frame, unpainted: frame.kind === "drafted" || frame.kind === "judged" }));
+  const asked = [], answers = [];
+  const paint = (run, event) => new Promise((done) => { asked.push(event); answers.push(done); });
+  const store = new Store({ ...HEADER, run: null }, null, () => {}, { ...SCALES, paint });
+  await store.receive(payload(frames, { busy: true }));
+  const [one, two] = frames.filter((frame) => frame.unpainted).map((frame) => frame.index);
+  assert.equal(store.picture(one), null);
+  assert.deepEqual(asked, [], "not while the models are at work");
+  await store.receive(payload([], { sequence: 2, first: frames.length, count: frames.length }));
+  assert.equal(store.picture(one), null);
+  assert.equal(store.picture(two), null);
+  assert.equal(store.picture(null), null);
+  assert.deepEqual(asked, [one]);
+  answers[0]({ picture: "data:one" });
+  await new Promise((done) => setTimeout(done));
+  assert.equal(store.picture(one).url, "data:one");
+  assert.equal(store.picture(two), null);
+  assert.deepEqual(asked, [one, two]);
+  answers[1]({ notice: "Many ask." });
+  await new Promise((done) => setTimeout(done));
+  assert.equal(store.picture(two), null);
+  assert.deepEqual(asked, [one, two], "what was refused is not asked for again");
+  assert.equal(store.frames[two].refused, true);
+  delete globalThis.Image;
 });
 
 test("frames that are gone are told in a sentence", async () => {

@@ -30,11 +30,13 @@ TREE = Recording("tree/main.js", "tree/tree.html", ("stage.css", "tree/tree.css"
 def replay_page(
     header: dict, frames: tuple[dict, ...], baseline: dict | None, finished: bool, stage: Recording = SCALES
 ) -> str:
-    """The HTML of the page. The run's own name is left out: it opens the live run on the server.
+    """The HTML of the page. The run's own name is left out: it opens the live run on the server. Nothing is painted
+    later.
 
     header, frames, baseline: see ``app.frames`` and ``app.tree.frames``.
     """
     header = header | {"run": "replay"}
+    frames = [{name: value for name, value in frame.items() if name != "unpainted"} for frame in frames]
     idle = {name: header[name] for name in stage.idle}
     value = {"sequence": 1, "busy": False, "stream": False, "notice": None, "keep": False, "header": header,
              "count": len(frames), "first": 0, "frames": frames, "finished": finished,
