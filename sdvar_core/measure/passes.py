@@ -18,8 +18,9 @@ from sdvar_core.tables import table
 
 @dataclass(frozen=True)
 class Passes:
-    """One scale of many runs. judged, passed: in how many runs; log_ratio: mean log Q/P of the proposed scale in nats;
-    acceptance: mean 1 − TV of its tokens."""
+    """One scale of many runs. judged, passed: in how many runs; log_ratio: mean log Q/P of the proposed scale in nats,
+    infinite where the target excludes a proposed token, as under top-k and top-p; acceptance: mean 1 − TV of its
+    tokens."""
 
     judged: int
     passed: int
@@ -39,7 +40,8 @@ def passes(pair: Pair, entry: Contestant, pictures: int, **sampling) -> list[Pas
 
 
 def _of_one_scale(events: Sequence[Judged]) -> Passes:
-    ratios = [np.log(event.draft_probability / event.target_probability).sum() for event in events]
+    with np.errstate(divide="ignore"):
+        ratios = [np.log(event.draft_probability / event.target_probability).sum() for event in events]
     kept = [1.0 - event.total_variation.mean() for event in events]
     means = [float(np.mean(values)) if events else np.nan for values in (ratios, kept)]
     return Passes(len(events), sum(bool(event.passed.all()) for event in events), *means)
