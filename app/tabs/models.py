@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from html import escape
 
 import gradio as gr
@@ -26,7 +27,7 @@ class ModelControls:
     def __init__(self, menu: Menu) -> None:
         """Lay out the section inside the current column."""
         self._menu, home = menu, choice_of(menu.first)
-        self._downloads = Downloads()
+        self._downloads, self._watching = Downloads(), {}  # session → whether it shall go on looking
         with gr.Accordion("Models", open=False, elem_id="models", elem_classes="folded") as self._section:
             self.pair = gr.Radio(menu.rows(home.device, home.precision), value=home.pair, label="Pair",
                                  elem_id="pair")  # fmt: skip
@@ -49,9 +50,8 @@ class ModelControls:
         # One event for all: the answer to the last of them is the last to arrive.
         everywhere = [*section, about, gamma, top_k, handover]
         gr.on(changed, self._everywhere, asked, everywhere, trigger_mode="always_last", **QUIET)
-        watching = self._get.click(self._watch, asked, [*section, self._stop], **WATCHING)
-        buttons = [self._note, self._get, self._stop]
-        self._stop.click(_stopped, None, buttons, cancels=watching, **QUIET)
+        self._get.click(self._watch, asked, [*section, self._stop], **WATCHING)
+        self._stop.click(self._stop_watching, None, None, **QUIET)
 
     def _everywhere(self, pair: object, device: object, precision: object) -> list:
         """What the choice changes in the section and elsewhere."""
@@ -88,17 +88,28 @@ class ModelControls:
         possible = self._menu.precisions(pair, device)
         return precision if precision in possible else possible[0]
 
-    async def _watch(self, pair: object, device: object, precision: object) -> AsyncIterator[list]:
+    async def _watch(self, pair: object, device: object, precision: object, request: gr.Request) -> AsyncIterator[list]:
         """Get the files of the pair, telling how far it is."""
-        rows = [gr.skip(), gr.skip()]
+        rows, visitor = [gr.skip(), gr.skip()], request.session_hash
         try:
             choice = self._menu.chosen(_settings(pair, device, precision)) or choice_of(self._menu.first)
             self._menu.check_fits(choice)
-            async for line in self._downloads.watch(choice.pair):
-                yield [*rows, _news(line), _seen(False), _seen(True)]
+            self._watching[visitor] = True
+            async with aclosing(self._downloads.watch(choice.pair)) as lines:
+                async for line in lines:
+                    yield [*rows, _news(line), _seen(False), _seen(True)]
+                    if not self._watching[visitor]:
+                        yield [*rows, _paragraph(STOPPED), _seen(True), _seen(False)]
+                        return
             yield [*self._shown(pair, device, precision), _seen(False)]
         except SDVARError as error:
             yield [*rows, _paragraph(error, "refused"), _seen(True), _seen(False)]
+        finally:
+            self._watching.pop(visitor, None)
+
+    def _stop_watching(self, request: gr.Request) -> None:
+        if request.session_hash in self._watching:
+            self._watching[request.session_hash] = False
 
 
 def about(pair: Outline, device: object, precision: object) -> str:
@@ -118,10 +129,6 @@ def _menu(name: str, choices: object, value: str) -> gr.Dropdown:
 
 def _seen(visible: bool) -> dict:
     return gr.update(visible=visible)
-
-
-def _stopped() -> tuple:
-    return _paragraph(STOPPED), _seen(True), _seen(False)
 
 
 def _needed(wanted: Needs, device: str) -> str:
