@@ -9,6 +9,7 @@ export class Player {
     Object.assign(this, { sides, clock, trigger, redraw, begun });
     this.asking = false; // one event more was asked for
     this.streaming = false; // Generate is sending events
+    this.newest = null; // the sequence of the newest value
     this.goTo = this.goTo.bind(this);
     this.actions = {
       first: () => this.goTo(0),
@@ -53,6 +54,8 @@ export class Player {
 
   // A step shows its event at once. A stream is followed from its beginning, until the visitor goes elsewhere.
   async receive(value) {
+    if (value.sequence && value.sequence === this.newest) return; // Gradio may tell of a value twice
+    this.newest = value.sequence;
     const begins = value.stream && !this.streaming;
     this.streaming = value.stream && value.busy;
     await this.sides.receive(value);

@@ -58,7 +58,10 @@ export class Store {
       this.changed();
       return;
     }
-    if (header.run !== this.header.run) this.begin(header);
+    if (header.run !== this.header.run) {
+      this.begin(header);
+      this.changed(); // at once: what follows may wait, and a newer value may come meanwhile
+    }
     this.notice = payload.notice;
     this.busy = payload.busy;
     await this.fill(header.run, payload.first);

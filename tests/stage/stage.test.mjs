@@ -8,11 +8,13 @@ import { counterTexts } from "../../app/stage/counters.js";
 import { BONUS, CORRECTED, KEPT, PENDING, THROWN, emptyState, fold } from "../../app/stage/fold.js";
 import { bits, decodeFrame, realNumbers, wholeNumbers } from "../../app/stage/frames.js";
 import { maskLayout, maskTokenAt } from "../../app/stage/mask.js";
+import { Player } from "../../app/stage/player.js";
 import { pyramidLayout, tokenAt } from "../../app/stage/pyramid.js";
 import { number, tokenFacts } from "../../app/stage/readout.js";
 import { reportOf } from "../../app/stage/report.js";
 import { eventAt } from "../../app/stage/scrubber.js";
 import { Selection, neighbour } from "../../app/stage/selection.js";
+import { Sides } from "../../app/stage/sides.js";
 import { SCALES, Store } from "../../app/stage/store.js";
 
 const SIDES = [1, 2, 3];
@@ -232,6 +234,28 @@ test("a picture that was not painted ahead is asked for when someone looks, one 
   assert.deepEqual(asked, [one, two], "what was refused is not asked for again");
   assert.equal(store.frames[two].refused, true);
   delete globalThis.Image;
+});
+
+test("a stream whose values come in a lump, twice, is followed to its end", async () => {
+  const frames = someRun(), asked = [], clock = new Clock();
+  const ask = (run, first, stop) => new Promise((done) => {
+    asked.push(first);
+    setTimeout(() => done({ frames: frames.slice(first, stop) }), 5);
+  });
+  let shown = null;
+  const sides = new Sides(() => new Store({ ...HEADER, run: null }, ask, () => {
+    if (sides.right.header.run !== shown) clock.reset();
+    shown = sides.right.header.run;
+    clock.grow(sides.count);
+  }));
+  const player = new Player({ sides, clock, selection: new Selection(), trigger() {}, redraw() {}, begun() {}, help() {} });
+  const last = payload(frames.slice(7), { first: 7, count: 9, stream: true, finished: true, sequence: 4 });
+  const compared = payload([], { first: 9, count: 9, finished: true, baseline: { equal: true }, sequence: 5 });
+  await Promise.all([last, last, compared].map((value) => player.receive(value)));
+  assert.deepEqual([sides.count, sides.finished, !!sides.right.baseline], [9, true, true]);
+  assert.equal(asked.length, 2, "once for each of the two values");
+  clock.tick(1000, true);
+  assert.equal(clock.cursor, 8);
 });
 
 test("frames that are gone are told in a sentence", async () => {
