@@ -5,7 +5,7 @@ import pytest
 from gradio_client import Client
 
 import sdvar_core as sd
-from tests.browser import BROWSER_TEST, drawn, resize, served
+from tests.browser import BROWSER_TEST, drawn, quiet, resize, served
 from tests.test_page_accessibility import settle, violations
 from tests.tree_browser import (
     PROMPT,
@@ -96,7 +96,7 @@ def test_stepping_goes_event_by_event_and_back_and_scrubs_without_asking(tree_vi
         tree_visitor.keyboard.press("ArrowRight")
         tree_visitor.wait_for_function("n => sdvarTree.count === n && sdvarTree.cursor === n - 1", arg=count)
     asked = []
-    tree_visitor.wait_for_timeout(300)  # what the last event asked for is answered
+    quiet(tree_visitor)  # what the last event asked for is answered
     tree_visitor.on("request", lambda request: asked.append(request.url))
     tree_visitor.keyboard.press("Home")
     assert tree_visitor.evaluate("sdvarTree.cursor") == 0
