@@ -158,19 +158,6 @@ def go_to(page, index):
     drawn(page)
 
 
-def quiet(page, seconds=0.4):
-    """Wait until the page has asked for nothing for a while."""
-    heard = [time.monotonic()]
-
-    def note(_):
-        heard.append(time.monotonic())
-
-    page.on("request", note)
-    while time.monotonic() - heard[-1] < seconds:
-        page.wait_for_timeout(50)
-    page.remove_listener("request", note)
-
-
 def resize(page, width, height):
     """Another window; the pointer, if it is not the same, stands in its corner and not on what came to lie there."""
     if page.viewport_size != {"width": width, "height": height}:

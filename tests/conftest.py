@@ -1,7 +1,9 @@
 """Fixtures of every test file: the embedded pair, its page, a browser, and visitors who leave no trace elsewhere.
 
-Opening the page and running it take seconds. So a worker has one browser and one server, a returning visitor finds the
-caches warm, and tests that only look share a page of their file; each finds it as if it were the first.
+Opening the page and running it take seconds. So a worker has one browser and one server of each kind, a returning
+visitor finds the caches warm, and tests that only look share a page of their file; each finds it as if it were the
+first. A file of tests which do not mind what the models have learned says ``LIGHT = True``: its pair, and that of its
+page, has the embedded tokenizer and small untrained transformers.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ from tests.browser import (
     recover,
     served,
 )
-from tests.tiny import tiny_text_pair
+from tests.tiny import light_pair, tiny_text_pair
 from tests.tree_browser import choose, opened
 from tests.tree_browser import generate as generate_text
 
@@ -40,8 +42,18 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def pair():
+def embedded():
     return sd.load_pair("tiny-worlds")
+
+
+@pytest.fixture(scope="session")
+def light(embedded):
+    return light_pair(embedded)
+
+
+@pytest.fixture(scope="module")
+def pair(request):
+    return request.getfixturevalue("light" if getattr(request.module, "LIGHT", False) else "embedded")
 
 
 @pytest.fixture(scope="session")
@@ -51,16 +63,28 @@ def text_pair():
 
 
 @pytest.fixture(scope="session")
-def address(pair, text_pair):
-    with served(pair, text_pair) as url:
+def embedded_address(embedded, text_pair):
+    with served(embedded, text_pair) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def slow_models(pair, text_pair):
+def light_address(light, text_pair):
+    with served(light, text_pair) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def address(request):
+    light = getattr(request.module, "LIGHT", False)
+    return request.getfixturevalue("light_address" if light else "embedded_address")
+
+
+@pytest.fixture(scope="session")
+def slow_models(light, text_pair):
     """A page whose targets keep a pace, and the pace."""
     pace = Pace()
-    slow = replace(pair, target=SlowTarget(pair.target, pace))
+    slow = replace(light, target=SlowTarget(light.target, pace))
     slow_text = replace(text_pair, target=SlowText(text_pair.target, pace))
     with served(slow, slow_text) as url:
         yield url, pace

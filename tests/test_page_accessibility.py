@@ -7,6 +7,7 @@ import pytest
 from tests.browser import BROWSER_TEST, drawn, generate, resize
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 
 GRAVE = ("serious", "critical")
 SIZES = [(1440, 900), (390, 844)]

@@ -6,6 +6,7 @@ import sdvar_core as sd
 from tests.browser import BROWSER_TEST, generate, go_to
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 
 
 def query(page):

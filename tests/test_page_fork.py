@@ -11,6 +11,7 @@ from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, let_go, 
 from tests.test_page_accessibility import settle, violations
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 
 SIZES = [(1440, 900), (1024, 768), (390, 844)]
 TOKENS = "side => sdvar[side].state.scales.map(s => s.tokens && Array.from(s.tokens))"

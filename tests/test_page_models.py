@@ -14,6 +14,7 @@ from tests.small_hub import publish, serving, small_configurations, small_fetch_
 from tests.test_page_address import query, wait_for_address
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 PAIR = "var-d16-d20"
 
 

@@ -10,6 +10,7 @@ import sdvar_core as sd
 from tests.browser import BROWSER_TEST, resize, until
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 HOSTILE = "<img src=x onerror=window.hacked=1>{{7*7}}${window.hacked=1}</script>"
 NUMBERS = """() => ({ counters: sdvar.state.counters, sentence: sdvar.state.sentence,
   verdicts: sdvar.state.scales.map(s => s.verdicts && Array.from(s.verdicts)),

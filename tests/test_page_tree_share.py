@@ -7,6 +7,7 @@ from tests.browser import BROWSER_TEST, until
 from tests.tree_browser import PROMPT, choose, generate, go_to, told, trace_of, unfold
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 WRONG_FILE = {"name": "x.json", "mimeType": "a/b", "buffer": b"[]"}
 
 

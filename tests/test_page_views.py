@@ -10,6 +10,7 @@ from tests.browser import BROWSER_TEST, drawn, generate, go_to, resize
 from tests.test_page_tokens import choose_rule
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 
 WRONG = {"token": "in its own scale", "within": "itself alone", "row0": "first rows", "query": "own guessed tokens"}
 PIXELS = """name => { const canvas = document.querySelector(`[data-part=${name}]`);

@@ -1,5 +1,6 @@
 """Tiny random models of ten worlds, in memory and in folders: for commands that want real checkpoints."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -94,6 +95,22 @@ def stirred_pair(distance: float = 0.1) -> Pair:
         torch.manual_seed(3)
         quantizing = VQVAE(tokenizer).eval().requires_grad_(False)
     return Pair("stirred", tokenizer.schedule, 8, TINY_WORLD_NAMES, draft, target, quantizing)
+
+
+def light_pair(embedded: Pair, distance: float = 0.005) -> Pair:
+    """A pair with the schedule, the codes and the tokenizer of the embedded one, and small untrained transformers: runs
+    that look like its own and cost a fraction. The draft is the target with noise of ``distance`` on its weights."""
+    config = replace(embedded.target.config, depth=1, width=32, heads=1)
+    models = []
+    for noise in (0.0, distance):
+        model, generator = VAR(config).eval().requires_grad_(False), torch.Generator().manual_seed(2)
+        for parameter in model.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+        generator.manual_seed(7)
+        for parameter in model.parameters():
+            parameter.add_(noise * torch.randn(parameter.shape, generator=generator))
+        models.append(model)
+    return replace(embedded, target=models[0], draft=models[1])
 
 
 def tiny_text_pair(distance: float = 0.2) -> TextPair:
