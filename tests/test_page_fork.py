@@ -9,6 +9,7 @@ import pytest
 import sdvar_core as sd
 from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, let_go, resize
 from tests.test_page_accessibility import settle, violations
+from tests.test_page_address import wait_for_address
 
 pytestmark = BROWSER_TEST
 LIGHT = True
@@ -247,7 +248,7 @@ def test_a_fresh_browser_restores_options_phases_and_fault(open_page):
     page.click("#sampling button")
     assert page.input_value("#option-epsilon input[type=number]") == "0.25"
     assert page.is_hidden("#option-tolerance")
-    page.wait_for_function("new URLSearchParams(location.search).get('epsilon') === '0.25'")
+    wait_for_address(page, epsilon="0.25", event="5")  # which an earlier event may stand in for a moment
     again = open_page(query=urlsplit(page.url).query, fresh=True)
     again.wait_for_function("sdvar.count === 5 && !sdvar.busy", timeout=60_000)
     assert again.evaluate("sdvar.header.settings") == settings

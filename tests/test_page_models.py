@@ -148,14 +148,3 @@ def test_the_precision_of_the_embedded_pair(page):
     page.wait_for_function("document.querySelector('#about-scales').innerText.endsWith('cpu, bfloat16')")
     generate(page)
     assert page.evaluate("sdvar.header.settings.precision") == "bfloat16"
-
-
-def test_a_page_that_keeps_to_its_pair_says_so(visitor):
-    visitor.click("#models > button, #models .label-wrap")
-    row(visitor, PAIR).click()
-    visitor.wait_for_selector("#models-note .refused")
-    sentence = "This page keeps to tiny-worlds: on a computer of your own it offers every pair."
-    assert visitor.inner_text("#models-note") == sentence
-    visitor.click("#generate")
-    visitor.wait_for_function("sdvar.notice")
-    assert visitor.inner_text('[data-part="sentence"]') == sentence
