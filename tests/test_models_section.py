@@ -1,6 +1,7 @@
 """What the Models section answers to its controls, whoever moves them."""
 
 import asyncio
+import gc
 from types import SimpleNamespace
 
 import gradio as gr
@@ -15,6 +16,13 @@ from tests.test_menu import LARGE, ONE, here  # noqa: F401 – a fixture
 
 pytestmark = BROWSER_TEST  # without a browser, but Gradio is as untidy here
 VISITOR = SimpleNamespace(session_hash="a")
+
+
+@pytest.fixture(autouse=True)
+def tidied():
+    """What Gradio leaves open is thrown away while its warnings are not heard."""
+    yield
+    gc.collect()
 
 
 def section(**places):
