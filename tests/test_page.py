@@ -12,6 +12,7 @@ from tests.browser import BROWSER_TEST, choose, drawn, generate, go_to, resize, 
 from tests.fakes import fake_pair
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 WORLD, OTHER_WORLD = 0, 2
 SIZES = [(1440, 900), (1366, 768), (1024, 768), (390, 844)]
 
@@ -52,18 +53,6 @@ def test_an_empty_page_says_what_it_is(visitor, pair):
     assert "draft" in visitor.inner_text('[data-part="intro-start"]')
     assert shown(visitor, "of") == f"of {len(pair.schedule)} target-only"
     assert visitor.evaluate("sdvar.cursor") == -1
-
-
-def test_generate_shows_the_run_of_these_settings(finished, pair):
-    trace = sd.generate(pair, label=WORLD, seed=7, gamma=3)
-    assert finished.evaluate("sdvar.count") == len(trace.events)
-    assert verdicts(finished) == expected_verdicts(trace, len(pair.schedule))
-    tokens = finished.evaluate("sdvar.state.scales.map(s => Array.from(s.tokens))")
-    assert tokens == [entry[0].tolist() for entry in trace.tokens]
-    for index in range(len(trace.events)):
-        go_to(finished, index)
-        assert_counters(finished, trace, index)
-    assert shown(finished, "against") == "identical"
 
 
 def test_heatmaps_have_the_colours_of_the_verdicts(finished, pair):

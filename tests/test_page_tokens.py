@@ -7,6 +7,7 @@ import sdvar_core as sd
 from tests.browser import BROWSER_TEST, drawn, generate, go_to
 
 pytestmark = BROWSER_TEST
+LIGHT = True
 
 
 def choose_rule(page, name):
