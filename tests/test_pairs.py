@@ -139,6 +139,12 @@ def test_without_cache_and_network_one_sentence(small_hub, monkeypatch, error):
         sd.load_pair("var-d16-d20")
 
 
+def test_a_hub_that_is_not_there(small_hub, monkeypatch):
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "http://127.0.0.1:9/{repo_id}/{revision}/{filename}")
+    with pytest.raises(sd.CheckpointError, match="is not in the cache and the hub cannot be reached: connect once, or"):
+        hub.fetch(TOKENIZER)
+
+
 def test_a_file_that_the_hub_has_not(small_hub):
     with pytest.raises(
         sd.CheckpointError, match=r"The hub refuses var_d24\.pth of FoundationVision/var: .*404"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import huggingface_hub
 from filelock import FileLock, Timeout
+from httpx2 import ConnectError  # of huggingface_hub, as filelock is
 from huggingface_hub import constants
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -123,7 +124,7 @@ def _asked(file: HubFile, ask: Callable):
         return ask()
     except Timeout as error:
         raise CheckpointError(f"{where} is being downloaded by another program: wait for it.") from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError) as error:
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError, ConnectError) as error:
         raise CheckpointError(
             f"{where} is not in the cache and the hub cannot be reached: connect once, or give the path of a copy."
         ) from error
