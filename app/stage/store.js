@@ -128,9 +128,10 @@ export class Store {
     this.wishing = true;
     const answer = await this.language.paint(run, index, 0).catch(() => ({}));
     this.wishing = false;
-    if (this.header.run !== run) return;
-    if (answer.picture) this.load(index, answer.picture);
-    else this.frames[index].refused = true;
+    if (this.header.run === run) {
+      if (answer.picture) this.load(index, answer.picture);
+      else this.frames[index].refused = true;
+    }
     this.changed(); // the next one's turn
   }
 

@@ -52,6 +52,8 @@ def fetch(file: HubFile, progress: Progress | None = None) -> Path:
         return here
     url = huggingface_hub.hf_hub_url(file.repository, file.filename)
     known = _asked(file, lambda: huggingface_hub.get_hf_file_metadata(url))
+    if not known.etag:
+        raise CheckpointError(f"The hub does not say which {file.filename} it has: set HF_ENDPOINT to another one.")
     whole = _blobs(file) / known.etag
     part = whole.with_name(f"{known.etag}.sdvar-part")
     if not whole.exists():
@@ -59,19 +61,17 @@ def fetch(file: HubFile, progress: Progress | None = None) -> Path:
         check_disk(file.filename, size - done, part)
         if progress is not None:
             progress(file.filename, done, size)
-        _asked(file, lambda: _download(url, part, size, _bar_telling(file, progress)))
-        _check_sum(file, part, known.etag)
-        os.replace(part, whole)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with _asked(file, FileLock(part.with_suffix(".lock"), timeout=0).acquire):
+            _asked(file, lambda: _download(url, part, size, _bar_telling(file, progress)))
+            _check_sum(file, part, known.etag)
+            os.replace(part, whole)
     return Path(_asked(file, lambda: huggingface_hub.hf_hub_download(file.repository, file.filename)))
 
 
 def _download(url: str, part: Path, size: int, bar: type[tqdm]) -> None:
-    """What is missing of a file. huggingface_hub itself throws a broken-off one away, and those here have gigabytes.
-
-    The lock is its own, too: one process at a time writes.
-    """
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(part.with_suffix(".lock"), timeout=0), part.open("ab") as content:
+    """What is missing of a file. huggingface_hub itself throws a broken-off one away, and those here have gigabytes."""
+    with part.open("ab") as content:
         done = content.tell()
         http_get(url, content, resume_size=done, expected_size=size or None, headers=build_hf_headers(), tqdm_class=bar)
 
